@@ -1,0 +1,65 @@
+"""Finite systems: models, kernels, dynamics and Monte Carlo statistics.
+
+Importing this package compiles nothing and loads nothing; names load on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from statmech.lazy import lazy_namespace
+
+__version__ = "0.1.0"
+__distribution__ = "statmech"
+
+# Part of the record of every result: raised when a change alters numbers.
+PHYSICS_VERSION = 1
+
+_EXPORTS = {
+    "HebbianNetwork": "statmech.hebbian",
+    "Descent": "statmech.sampling",
+    "Estimate": "statmech.stats",
+    "Status": "statmech.status",
+    "Tempering": "statmech.tempering",
+    "Trace": "statmech.chains",
+    "anneal": "statmech.sampling",
+    "descend": "statmech.sampling",
+    "sample": "statmech.sampling",
+    "temper": "statmech.tempering",
+    "errors": "statmech.errors",
+    "observables": "statmech.observables",
+    "patterns": "statmech.patterns",
+    "special": "statmech.special",
+    "stats": "statmech.stats",
+}
+
+if TYPE_CHECKING:
+    from statmech import errors, observables, patterns, special, stats
+    from statmech.chains import Trace
+    from statmech.hebbian import HebbianNetwork
+    from statmech.sampling import Descent, anneal, descend, sample
+    from statmech.stats import Estimate
+    from statmech.status import Status
+    from statmech.tempering import Tempering, temper
+
+__all__ = [
+    "PHYSICS_VERSION",
+    "Descent",
+    "Estimate",
+    "HebbianNetwork",
+    "Status",
+    "Tempering",
+    "Trace",
+    "__version__",
+    "anneal",
+    "descend",
+    "errors",
+    "observables",
+    "patterns",
+    "sample",
+    "special",
+    "stats",
+    "temper",
+]
+
+__getattr__, __dir__ = lazy_namespace(__name__, _EXPORTS)
