@@ -1,0 +1,1 @@
+"""Compiled loops: one file a system. Nothing here checks its input."""

@@ -1,0 +1,282 @@
+"""Monte Carlo on one network: equilibrium runs, annealing, T = 0 descent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from statmech.chains import (
+    SCANS,
+    Group,
+    Trace,
+    assemble,
+    chain_settings,
+    check_model,
+    copy_draw,
+    inverse,
+    prepare,
+    spread,
+)
+from statmech.errors import (
+    ParameterError,
+    check_array,
+    check_choice,
+    check_integer,
+    check_temperature,
+)
+from statmech.hebbian import HebbianNetwork
+from statmech.status import Status
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Local minima reached at T = 0.
+
+    Attributes
+    ----------
+    spins : (chain, N) int8
+    m, energy : (chain,)
+        Magnetisation with the target and energy per spin at the end.
+    n_sweeps : (chain,) int
+    status : Status
+        NOT_CONVERGED if some chain still moved after `max_sweeps`.
+    """
+
+    spins: NDArray[np.int8] = field(repr=False)
+    m: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    n_sweeps: NDArray[np.int64]
+    status: Status
+
+
+def sample(
+    model: HebbianNetwork,
+    temperature: float,
+    *,
+    n_sweeps: int = 1000,
+    n_burn_in: int = 100,
+    n_chains: int = 2,
+    initial: str | ArrayLike = "pattern",
+    target: int = 0,
+    cue_overlap: float = 1.0,
+    seed: int = 0,
+    path: Sequence[int] = (),
+    dynamics: str = "heat-bath",
+    order: str = "random",
+    track: Sequence[int] = (),
+    thin: int = 1,
+    uniform_bits: int = 24,
+    n_threads: int | None = None,
+) -> Trace:
+    """Sample exp(-E / T) by single-spin updates.
+
+    Parameters
+    ----------
+    model : HebbianNetwork
+    temperature : float
+        T >= 0 in units J = 1, k_B = 1; 0 (a spin turns only if its field opposes it,
+        zero field keeps it) and inf are legal.
+    n_sweeps, n_burn_in : int
+        Sweeps of N updates measured, and discarded before. The number of draws is
+        n_sweeps // thin.
+    n_chains : int
+        Independent chains; q needs at least 2.
+    initial : "pattern", "random" or array
+        Pattern `target` (corrupted to overlap `cue_overlap`, each chain its own way),
+        independent random signs, or your own +-1 array (N,) or (n_chains, N).
+    target : int
+        Pattern whose magnetisation is `Trace.m`.
+    cue_overlap : float
+        From -1 to 1; met to 1/N.
+    seed, path : int, sequence of int
+        Address of this run in the seed tree.
+    dynamics : {"heat-bath", "metropolis"}
+        Both satisfy detailed balance for random sites, and leave the Boltzmann law
+        stationary for every order of the sites.
+    order : {"random", "permutation", "sequential"}
+        Sites at random with repetition, a new permutation a sweep, or 0, 1, ..., N-1.
+    track : sequence of int
+        Further patterns whose magnetisations are recorded.
+    thin : int
+        Sweeps between draws.
+    uniform_bits : {24, 53}
+        Resolution of the acceptance test: at 24 no move rarer than 3e-8 is made.
+    n_threads : int, optional
+        Default: the cores this process may use. Results do not depend on it.
+
+    Returns
+    -------
+    Trace
+
+    Raises
+    ------
+    ParameterError, ParameterTypeError
+        Before any update is made.
+
+    References
+    ----------
+    R. J. Glauber, J. Math. Phys. 4, 294 (1963); N. Metropolis et al., J. Chem. Phys.
+    21, 1087 (1953).
+
+    Examples
+    --------
+    >>> import statmech
+    >>> network = statmech.HebbianNetwork(statmech.patterns.rademacher(5, 200, seed=1))
+    >>> trace = statmech.sample(network, 0.2, n_sweeps=50, seed=7)
+    >>> trace.m.shape, bool(trace.m.min() > 0.9)
+    ((2, 50), True)
+    """
+    check_model(model)
+    t = check_temperature(temperature)
+    measured = check_integer("n_sweeps", n_sweeps, 1)
+    burn_in = check_integer("n_burn_in", n_burn_in, 0)
+    stride = check_integer("thin", thin, 1, measured)
+    settings = chain_settings(dynamics, order, uniform_bits)
+    start = prepare(model, n_chains, initial, target, cue_overlap, track, seed, path)
+    beta = inverse(t)
+
+    def run(group: Group) -> Any:
+        betas = np.full(group.chains.spins.shape[0], beta)
+        record = group.record(measured // stride)
+        group.advance(betas, settings, burn_in, 1, group.record(0))
+        group.advance(betas, settings, measured // stride, stride, record)
+        return record
+
+    records = spread(run, start.groups, n_threads)
+    return assemble(
+        start,
+        records,
+        np.full(measured // stride, t),
+        {
+            "temperature": t,
+            "n_sweeps": measured,
+            "n_burn_in": burn_in,
+            "thin": stride,
+            "dynamics": dynamics,
+            "order": order,
+            "uniform_bits": uniform_bits,
+            "seed": seed,
+            "path": tuple(path),
+            "cue_overlap": cue_overlap,
+            "initial": initial if isinstance(initial, str) else "array",
+        },
+    )
+
+
+def anneal(
+    model: HebbianNetwork,
+    temperatures: ArrayLike,
+    *,
+    sweeps_per_temperature: int = 10,
+    n_chains: int = 2,
+    initial: str | ArrayLike = "random",
+    target: int = 0,
+    cue_overlap: float = 1.0,
+    seed: int = 0,
+    path: Sequence[int] = (),
+    dynamics: str = "heat-bath",
+    order: str = "random",
+    track: Sequence[int] = (),
+    uniform_bits: int = 24,
+    n_threads: int | None = None,
+) -> Trace:
+    """Carry the chains through a schedule of temperatures, one draw at the end of each.
+
+    Parameters
+    ----------
+    temperatures : (draws,) array
+        Any schedule of T >= 0, downwards for annealing, up or down for hysteresis.
+    sweeps_per_temperature : int
+    others
+        As in `sample`.
+
+    Returns
+    -------
+    Trace
+        `temperature` is the schedule; draw j was measured at its end.
+    """
+    check_model(model)
+    schedule = check_array("temperatures", temperatures, (None,), finite=False)
+    for t in schedule:
+        check_temperature(t, "temperatures")
+    if schedule.size == 0:
+        raise ParameterError("temperatures", schedule, "at least one temperature")
+    per_step = check_integer("sweeps_per_temperature", sweeps_per_temperature, 1)
+    settings = chain_settings(dynamics, order, uniform_bits)
+    start = prepare(model, n_chains, initial, target, cue_overlap, track, seed, path)
+
+    def run(group: Group) -> Any:
+        record, one = group.record(schedule.size), group.record(1)
+        for draw, t in enumerate(schedule):
+            betas = np.full(group.chains.spins.shape[0], inverse(t))
+            group.advance(betas, settings, 1, per_step, one)
+            copy_draw(one, record, draw)
+        return record
+
+    records = spread(run, start.groups, n_threads)
+    return assemble(
+        start,
+        records,
+        schedule,
+        {
+            "sweeps_per_temperature": per_step,
+            "dynamics": dynamics,
+            "order": order,
+            "uniform_bits": uniform_bits,
+            "seed": seed,
+            "path": tuple(path),
+        },
+    )
+
+
+def descend(
+    model: HebbianNetwork,
+    *,
+    n_chains: int = 1,
+    initial: str | ArrayLike = "pattern",
+    target: int = 0,
+    cue_overlap: float = 1.0,
+    seed: int = 0,
+    path: Sequence[int] = (),
+    order: str = "permutation",
+    max_sweeps: int = 10_000,
+    n_threads: int | None = None,
+) -> Descent:
+    """Single-spin descent at T = 0 until a whole sweep changes nothing.
+
+    A spin turns only if that lowers the energy (zero field keeps it), so the end is a
+    local minimum. Parameters as in `sample`; `order` may not be "random", since a
+    sweep that misses a site proves nothing.
+    """
+    check_model(model)
+    check_choice("order", order, SCANS[1:])
+    limit = check_integer("max_sweeps", max_sweeps, 1)
+    settings = chain_settings("heat-bath", order, 24)
+    start = prepare(model, n_chains, initial, target, cue_overlap, (), seed, path)
+
+    def run(group: Group) -> Any:
+        betas = np.full(group.chains.spins.shape[0], np.inf)
+        counts = np.zeros(betas.size, dtype=np.int64)
+        record = group.record(1)
+        for _ in range(limit):
+            group.advance(betas, settings, 1, 1, record)
+            moved = record.accepted[:, 0] > 0.0
+            counts += moved
+            if not moved.any():
+                return record, counts, True
+        return record, counts, False
+
+    ends = spread(run, start.groups, n_threads)
+    return Descent(
+        spins=np.concatenate([group.chains.spins for group in start.groups]),
+        m=np.concatenate([record.overlaps[:, 0, 0] for record, _, _ in ends]),
+        energy=np.concatenate([record.energies[:, 0] for record, _, _ in ends]),
+        n_sweeps=np.concatenate([counts for _, counts, _ in ends]),
+        status=(
+            Status.CONVERGED if all(done for *_, done in ends) else Status.NOT_CONVERGED
+        ),
+    )
