@@ -179,9 +179,7 @@ def compare(
     planted = {n: experiment.plant(one_of[n]) for n in sizes}
     rows = []
     for observable in experiment.observables:
-        estimates = {
-            n: estimate([r[observable] for r in groups[n]]) for n in sizes
-        }
+        estimates = {n: estimate([r[observable] for r in groups[n]]) for n in sizes}
         slope = finite_size_slope(estimates)
         rows += [
             _judge(
@@ -194,9 +192,7 @@ def compare(
             )
             for n in sizes
         ]
-    counts = [
-        experiment.count_escaped(r, theory[n]) for n in sizes for r in groups[n]
-    ]
+    counts = [experiment.count_escaped(r, theory[n]) for n in sizes for r in groups[n]]
     return Comparison(
         name=experiment.name,
         settings=experiment.settings(),
@@ -252,7 +248,7 @@ def _judge(
     else:
         z = 0.0 if difference == 0.0 else math.copysign(math.inf, difference)
     distance = math.inf
-    if planted.status.ok:
+    if planted.status.ok and prediction.status.ok:
         distance = abs(planted.value - prediction.value)
     return Row(
         observable=observable,

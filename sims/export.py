@@ -8,8 +8,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from statmech.errors import ParameterError
+
 if TYPE_CHECKING:
     import xarray
+
+
+FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """Refuse, before anything runs, a figure that could not be written in the end."""
+    target = Path(path)
+    if target.suffix not in FIGURE_SUFFIXES:
+        allowed = "a file that ends in " + ", ".join(FIGURE_SUFFIXES)
+        raise ParameterError("out", str(path), allowed)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise ParameterError(
+            "out", str(path), "in a folder that can be written", str(error)
+        ) from None
+    if target.is_dir():
+        raise ParameterError("out", str(path), "a file, not a folder")
+    return target
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[str], None]) -> Path:

@@ -118,7 +118,11 @@ def run_table(plan: Plan, *, progress: bool = False) -> list[Comparison]:
     """Theory against simulation at the table points, two sizes each."""
     experiments = [
         DenseStorage(
-            order=plan.order, alpha=a, temperature=t, seed=plan.seed, n_samples=16,
+            order=plan.order,
+            alpha=a,
+            temperature=t,
+            seed=plan.seed,
+            n_samples=16,
             n_sweeps=200,
         )
         for a, t in plan.table
@@ -174,7 +178,9 @@ def _dataset(
         coords={
             "alpha": ("alpha", list(plan.alphas), {"long_name": "K / N**(P-1)"}),
             "temperature": (
-                "temperature", list(plan.temperatures), {"units": "J"},
+                "temperature",
+                list(plan.temperatures),
+                {"units": "J"},
             ),
         },
         attrs={"provenance": provenance(plan, lines)},
@@ -199,10 +205,12 @@ def _table_variables(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     return {
         "check_alpha": ("check", np.array([c.settings["alpha"] for c in comparisons])),
         "check_temperature": (
-            "check", np.array([c.settings["temperature"] for c in comparisons]),
+            "check",
+            np.array([c.settings["temperature"] for c in comparisons]),
         ),
         "check_agrees": (
-            "check", np.array([c.agrees for c in comparisons], dtype=np.int8),
+            "check",
+            np.array([c.agrees for c in comparisons], dtype=np.int8),
         ),
         "row_observable": ("row", np.array([r.observable for r in rows[0]])),
         "row_n_spins": column(lambda r: r.n_spins),

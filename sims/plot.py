@@ -21,8 +21,8 @@ LINE_STYLES: dict[str, dict[str, Any]] = {
     "spinodal": {"color": "black", "lw": 2.0, "ls": "-"},
     "thermodynamic": {"color": "black", "lw": 1.6, "ls": "--"},
     "glass": {"color": "black", "lw": 1.4, "ls": ":"},
-    "replicon": {"color": "tab:red", "lw": 2.6, "ls": "-"},
-    "nishimori": {"color": "tab:blue", "lw": 1.4, "ls": "-."},
+    "replicon": {"color": "tab:red", "lw": 2.2, "ls": "-."},
+    "nishimori": {"color": "tab:blue", "lw": 1.2, "ls": (0, (6, 1, 1, 1, 1, 1))},
 }
 LINE_LABELS = {
     "spinodal": r"retrieval spinodal $T_M$",
@@ -41,11 +41,10 @@ def draw_phase_diagram(dataset: xarray.Dataset) -> Figure:
 
     figure = Figure(figsize=(10.0, 9.2), layout="constrained")
     FigureCanvasAgg(figure)
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.25, 1.0))
-    left, right = upper.subplots(1, 2, width_ratios=(1.25, 1.0))
-    draw_map(left, dataset)
-    draw_cuts(right, dataset)
-    draw_table(lower.subplots(), dataset)
+    grid = figure.add_gridspec(2, 2, height_ratios=(1.3, 1), width_ratios=(1.25, 1))
+    draw_map(figure.add_subplot(grid[0, 0]), dataset)
+    draw_cuts(figure.add_subplot(grid[0, 1]), dataset)
+    draw_table(figure.add_subplot(grid[1, :]), dataset)
     return figure
 
 
@@ -56,9 +55,17 @@ def draw_map(axes: Axes, dataset: xarray.Dataset) -> Axes:
         dataset["alpha"], dataset["temperature"], indexing="ij"
     )
     points = axes.scatter(
-        alpha.ravel(), temperature.ravel(), c=np.clip(dataset["m"], 0, 1).values.ravel(),
-        cmap="YlGnBu", vmin=0.0, vmax=1.0, s=58, marker="s",
-        edgecolors="0.45", linewidths=0.3, zorder=1,
+        alpha.ravel(),
+        temperature.ravel(),
+        c=dataset["m"].values.clip(0.0, 1.0).ravel(),
+        cmap="YlGnBu",
+        vmin=0.0,
+        vmax=1.0,
+        s=58,
+        marker="s",
+        edgecolors="0.45",
+        linewidths=0.3,
+        zorder=1,
     )
     bar = axes.figure.colorbar(points, ax=axes, pad=0.01)
     bar.set_label(
@@ -69,23 +76,34 @@ def draw_map(axes: Axes, dataset: xarray.Dataset) -> Axes:
     for kind, style in LINE_STYLES.items():
         if f"{kind}_alpha" in dataset:
             axes.plot(
-                dataset[f"{kind}_alpha"], dataset[f"{kind}_temperature"],
-                label=LINE_LABELS[kind], zorder=3, **style,
+                dataset[f"{kind}_alpha"],
+                dataset[f"{kind}_temperature"],
+                label=LINE_LABELS[kind],
+                zorder=3,
+                **style,
             )
     step = float(dataset["alpha"][1] - dataset["alpha"][0])
-    high = max(1.2 * float(dataset["temperature"][-1]), 0.0)
+    # Room for the legend above the grid.
+    high = 1.5 * float(dataset["temperature"][-1])
     axes.set_xlim(0.0, float(dataset["alpha"][-1]) + step)
     axes.set_ylim(0.0, high)
     axes.plot(
-        dataset["check_alpha"], dataset["check_temperature"], ls="", marker="o", ms=5,
-        mfc="white", mec="black", label="points of the table", zorder=4,
+        dataset["check_alpha"],
+        dataset["check_temperature"],
+        ls="",
+        marker="o",
+        ms=5,
+        mfc="white",
+        mec="black",
+        label="points of the table",
+        zorder=4,
     )
     order = settings["order"]
     load = "N" if order == 2 else f"N^{{{order - 1}}}"
     axes.set_xlabel(rf"load $\alpha = K / {load}$")
     axes.set_ylabel(r"temperature $T$ (units of $J$)")
     axes.set_title(f"P = {order}: retrieval magnetisation and RS lines", fontsize=10)
-    axes.legend(fontsize=7.5, loc="upper right", framealpha=0.95)
+    axes.legend(fontsize=7.5, loc="upper center", ncols=2, framealpha=0.95)
     return axes
 
 
@@ -99,7 +117,9 @@ def _error_bars(
         alpha.ravel(),
         (temperature - half).ravel(),
         (temperature + half).ravel(),
-        color="tab:orange", lw=1.6, zorder=2,
+        color="tab:orange",
+        lw=1.6,
+        zorder=2,
         label="SE of m (cell height = 0.25)",
     )
 
@@ -115,8 +135,17 @@ def draw_cuts(axes: Axes, dataset: xarray.Dataset) -> Axes:
         fine, m = _theory_cut(dataset, j)
         axes.plot(fine, m, color=shade, lw=1.3)
         axes.errorbar(
-            t, cut["m"], yerr=cut["m_error"], ls="", marker=_MARKERS[number], ms=4.5,
-            color=shade, mfc="white", capsize=2, lw=1.0, label=label,
+            t,
+            cut["m"],
+            yerr=cut["m_error"],
+            ls="",
+            marker=_MARKERS[number],
+            ms=4.5,
+            color=shade,
+            mfc="white",
+            capsize=2,
+            lw=1.0,
+            label=label,
         )
     axes.set_xlabel(r"temperature $T$ (units of $J$)")
     axes.set_ylabel(r"Mattis magnetisation $m$")
@@ -146,10 +175,8 @@ def draw_table(axes: Axes, dataset: xarray.Dataset) -> Axes:
     n_spins = dataset["row_n_spins"].values
     cells = []
     for j in range(dataset.sizes["check"]):
-        row = max(
-            (k for k, name in enumerate(observables) if name == "m"),
-            key=lambda k, j=j: n_spins[j, k],
-        )
+        of_m = [k for k, name in enumerate(observables) if name == "m"]
+        row = of_m[int(np.argmax(n_spins[j, of_m]))]
         one = dataset.isel(check=j)
         scores = {
             name: " ".join(
@@ -175,10 +202,16 @@ def draw_table(axes: Axes, dataset: xarray.Dataset) -> Axes:
     table = axes.table(
         cellText=cells,
         colLabels=[
-            r"$\alpha$", "T / J", "N", "m theory", "m simulation (larger N)",
-            *(f"z of {name}" for name in names), "verdict",
+            r"$\alpha$",
+            "T / J",
+            "N",
+            "m theory",
+            "m simulation (larger N)",
+            *(f"z of {name}" for name in names),
+            "verdict",
         ],
-        loc="center", cellLoc="center",
+        loc="center",
+        cellLoc="center",
         colWidths=[0.08, 0.06, 0.1, 0.09, 0.18, *(0.11 for _ in names), 0.1],
     )
     table.auto_set_font_size(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,3 +58,42 @@ def _notes(comparison: Comparison) -> list[str]:
         )
     lines.append(f"verdict: {comparison.verdict}{remedy}")
     return lines
+
+
+def checks_table(comparisons: Sequence[Comparison]) -> str:
+    """One line a comparison: the largest size's m, all z-scores, the verdict."""
+    from sims.compare import ROW_FALSE_ALARM
+
+    names = list(dict.fromkeys(row.observable for row in comparisons[0].rows))
+    header = "".join(f"{'z of ' + name:>15}" for name in names)
+    lines = [
+        f"{'alpha':>9} {'T':>6} {'N':>11} {'m theory':>9} {'m simulation':>14}"
+        f"{header}  {'escaped':>8}  verdict"
+    ]
+    for c in comparisons:
+        sizes = sorted({row.n_spins for row in c.rows})
+        largest = next(
+            r for r in c.rows if r.observable == names[0] and r.n_spins == sizes[-1]
+        )
+        scores = "".join(
+            f"{' '.join(f'{r.z:+.1f}' for r in c.rows if r.observable == name):>15}"
+            for name in names
+        )
+        lines.append(
+            f"{c.settings['alpha']:>9.5f} {c.settings['temperature']:>6.3f} "
+            f"{', '.join(map(str, sizes)):>11} {largest.prediction.value:>9.5f} "
+            f"{largest.estimate!s:>14}{scores}"
+            f"  {c.escaped:>3}/{c.chains:<4}  {c.verdict}"
+        )
+    n_agree = sum(c.agrees for c in comparisons)
+    chance = len(comparisons[0].rows) * ROW_FALSE_ALARM
+    rejected = sum(c.rejects_planted for c in comparisons)
+    lines += [
+        "",
+        "z = (simulation - theory) / SE at the smaller and the larger size, before the "
+        "allowance for finite N",
+        f"{n_agree} of {len(comparisons)} points agree (a right theory fails a point "
+        f"by chance with probability below {chance:.1%}); a theory with sqrt(2) times "
+        f"the noise is rejected at {rejected}",
+    ]
+    return "\n".join(lines)

@@ -105,7 +105,7 @@ class HebbianNetwork:
         if np.ndim(field) == 0:
             self.field = np.full(self.n_spins, check_real("field", field))
         else:
-            self.field = check_array("field", field, (self.n_spins,))  # type: ignore[arg-type]
+            self.field = check_array("field", field, (self.n_spins,))
 
     def __repr__(self) -> str:
         return (

@@ -123,7 +123,7 @@ def start_of_curve(order, temperature):
         middle = temperature * math.sqrt(1.0 - temperature)
     else:
         middle = best_zero_load_m(order)
-    low = 0.0  # in delta: the tanh is above m at m = 1 - high, below at m = 1 - low
+    # The tanh is above m at m = 1 - high, and below it at m = 1.
     high = 1.0 - middle
     if excess(order, beta, high) < 0.0:
         return 1.0
@@ -164,7 +164,7 @@ def best_zero_load_m(order):
 
 @kernel
 def top_of_curve(order, c, temperature, start):
-    """(log_delta, alpha, sigma) at the spinodal: the maximum of alpha over the curve."""
+    """(log_delta, alpha, sigma) at the spinodal, the maximum of alpha."""
     n_grid = 40
     best = start
     best_alpha = 0.0

@@ -18,6 +18,23 @@ SUMMARY = {
     ),
 }
 
+REFERENCES = {
+    "dense": (
+        "J. J. Hopfield, PNAS 79, 2554 (1982): the network at P = 2.",
+        "D. J. Amit, H. Gutfreund and H. Sompolinsky, Phys. Rev. Lett. 55, 1530 (1985) "
+        "and Ann. Phys. 173, 30 (1987): replica-symmetric theory at P = 2.",
+        "E. Gardner, J. Phys. A 20, 3453 (1987): multiconnected networks, P >= 3.",
+        "L. F. Abbott and Y. Arian, Phys. Rev. A 36, 5091 (1987), and P. F. Baldi and "
+        "S. S. Venkatesh, Phys. Rev. Lett. 58, 913 (1987): capacities at P >= 3.",
+        "D. Krotov and J. J. Hopfield, NIPS 29 (2016): dense associative memory, "
+        "coincident indices kept.",
+        "J. R. L. de Almeida and D. J. Thouless, J. Phys. A 11, 983 (1978): replicon.",
+        "H. Nishimori, Statistical Physics of Spin Glasses and Information Processing "
+        "(Oxford, 2001): the line where m = q.",
+        "G. L. Steele, D. Lea and C. H. Flood, OOPSLA 2014: the random numbers.",
+    ),
+}
+
 
 def load_experiment(name: str) -> Any:
     """The class of an experiment.

@@ -53,7 +53,9 @@ class Point:
     @property
     def path(self) -> tuple[int, int]:
         """Seed path: what the disorder and its history are a function of."""
-        identity = {k: v for k, v in asdict(self).items() if k not in ("seed", "sample")}
+        identity = {
+            k: v for k, v in asdict(self).items() if k not in ("seed", "sample")
+        }
         return stable_hash("dense", tuple(sorted(identity.items()))), self.sample
 
 

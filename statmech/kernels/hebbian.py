@@ -212,7 +212,7 @@ def measure(rows, chains, record, draw):
         b = chains.spins[2 * pair + 1]
         common = 0
         for i in range(n):
-            common += np.int64(a[i] * b[i])
+            common += int(a[i] * b[i])
         record.replica_overlaps[pair, draw] = common / n
 
 

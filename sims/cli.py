@@ -1,0 +1,215 @@
+"""The command line; its parser is built from names alone, so help is quick."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+EXIT_AGREE, EXIT_DISAGREE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+_TEMPERATURE = "temperature, units J = 1, k_B = 1"
+
+# Options of `check`, by experiment: flags, parameter, type, help.
+_CHECK_OPTIONS: dict[str, list[tuple[tuple[str, ...], str, type, str]]] = {
+    "dense": [
+        (("--order",), "order", int, "order of interaction P >= 2 (default 2)"),
+        (("--alpha",), "alpha", float, "load K / N**(P-1), below the spinodal"),
+        (("-T", "--temperature"), "temperature", float, _TEMPERATURE),
+        (("-N", "--n-spins"), "n_spins", int, "largest size; the other is 0.7 N"),
+        (("--samples",), "n_samples", int, "disorder samples a size, at least 6"),
+        (("--sweeps",), "n_sweeps", int, "measured sweeps a chain"),
+        (("--burn-in",), "n_burn_in", int, "sweeps discarded before"),
+        (("--coincident",), "coincident", str, "exclude (default) or keep"),
+        (("--seed",), "seed", int, "any integer >= 0 (default 0)"),
+    ],
+}
+
+_DESCRIPTION = """\
+Statistical mechanics of learning: Monte Carlo and replica theory as independent
+witnesses, with a verdict."""
+
+_EPILOG = """\
+exit codes: 0 theory and simulation agree, 1 they disagree or nothing could be told,
+2 bad input."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors are one line on stderr, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the console script; returns the exit code."""
+    options = build_parser().parse_args(arguments)
+    from statmech.errors import StatmechError
+
+    try:
+        _check_place()
+        return int(options.run(options))
+    except StatmechError as error:
+        print(f"statmech: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("statmech: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away; nothing is left to be said to it.
+        sys.stderr.close()
+        return EXIT_AGREE
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands."""
+    parser = _Parser(
+        prog="statmech",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="experiments and what each predicts")
+    listing.set_defaults(run=_list)
+
+    info = commands.add_parser("info", help="versions, hardware, threads")
+    info.add_argument(
+        "--cite", action="store_true", help="references of what is computed"
+    )
+    info.set_defaults(run=_info)
+
+    check = commands.add_parser("check", help="theory against simulation, a verdict")
+    experiments = check.add_subparsers(
+        dest="experiment", required=True, metavar="EXPERIMENT"
+    )
+    for name, rows in _CHECK_OPTIONS.items():
+        one = experiments.add_parser(name, help=f"see `statmech list` for {name!r}")
+        for flags, parameter, kind, text in rows:
+            one.add_argument(
+                *flags, dest=parameter, metavar=kind.__name__.upper(), help=text
+            )
+        one.add_argument("--quick", action="store_true", help="a smaller budget")
+        one.add_argument("--json", action="store_true", help="the result as JSON")
+        one.set_defaults(run=_check)
+
+    diagram = commands.add_parser(
+        "phase-diagram", help="lines from theory over a Monte Carlo map"
+    )
+    systems = diagram.add_subparsers(
+        dest="experiment", required=True, metavar="EXPERIMENT"
+    )
+    dense = systems.add_parser("dense", help="P-spin Hebbian networks, storage")
+    dense.add_argument("--order", metavar="INT", help="P >= 2 (default 2)")
+    dense.add_argument("--seed", metavar="INT", help="any integer >= 0 (default 0)")
+    dense.add_argument(
+        "--out",
+        metavar="FILE",
+        help="PNG, PDF or SVG; the data go beside it as netCDF "
+        "(default figures/dense-pP.png)",
+    )
+    dense.set_defaults(run=_phase_diagram)
+    return parser
+
+
+class _Version(argparse.Action):
+    """The version, read only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        import statmech
+
+        print(f"statmech {statmech.__version__}")
+        parser.exit()
+
+
+# --- commands -------------------------------------------------------------------------
+
+
+def _list(_: argparse.Namespace) -> int:
+    from sims.experiments import SUMMARY
+
+    for name, summary in SUMMARY.items():
+        print(f"{name:<12} {summary}")
+    return EXIT_AGREE
+
+
+def _info(options: argparse.Namespace) -> int:
+    from sims.info import citations, environment
+
+    print(citations() if options.cite else environment())
+    return EXIT_AGREE
+
+
+def _check(options: argparse.Namespace) -> int:
+    parameters = {
+        parameter: _convert(parameter, getattr(options, parameter), kind)
+        for _, parameter, kind, _ in _CHECK_OPTIONS[options.experiment]
+        if getattr(options, parameter) is not None
+    }
+    import sims
+
+    comparison = sims.check(
+        options.experiment,
+        quick=options.quick,
+        progress="check" if sys.stderr.isatty() else "",
+        **parameters,
+    )
+    if options.json:
+        print(json.dumps(comparison.to_dict(), allow_nan=False, indent=2))
+    else:
+        print(comparison)
+    return EXIT_AGREE if comparison.agrees else EXIT_DISAGREE
+
+
+def _phase_diagram(options: argparse.Namespace) -> int:
+    from sims.export import check_target, write_netcdf
+    from statmech.errors import check_order
+
+    order = check_order(_convert("order", options.order or "2", int))
+    seed = _convert("seed", options.seed or "0", int)
+    target = check_target(options.out or f"figures/dense-p{order}.png")
+
+    from sims.phase_diagram import plan_phase_diagram, run_phase_diagram
+    from sims.plot import draw_phase_diagram, save_figure
+    from sims.report import checks_table
+
+    plan = plan_phase_diagram(order, seed=seed)
+    dataset, comparisons = run_phase_diagram(plan, progress=True)
+    data = write_netcdf(dataset, target.with_suffix(".nc"))
+    save_figure(draw_phase_diagram(dataset), target)
+    print(checks_table(comparisons))
+    print(f"figure: {target}\ndata:   {data}")
+    return EXIT_AGREE if all(c.agrees for c in comparisons) else EXIT_DISAGREE
+
+
+def _convert(name: str, text: str, kind: Callable[[str], Any]) -> Any:
+    """`text` as int, float or str; what it cannot be is refused by name."""
+    from statmech.errors import ParameterTypeError
+
+    try:
+        return kind(text)
+    except ValueError:
+        wanted = "an integer" if kind is int else "a number"
+        raise ParameterTypeError(name, text, wanted) from None
+
+
+def _check_place() -> None:
+    """Say so if another distribution's package stands where one of ours should."""
+    import importlib
+
+    from statmech.errors import StatmechError
+
+    for name in ("analytics", "sims"):
+        module = importlib.import_module(name)
+        if getattr(module, "__distribution__", None) != "statmech":
+            raise StatmechError(
+                f"the package {name!r} at {module.__file__} belongs to another "
+                "distribution; uninstall it or use a fresh environment"
+            )

@@ -1,0 +1,61 @@
+"""What is installed, on what machine, and whom to cite."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+
+from sims.experiments import REFERENCES
+
+_DISTRIBUTIONS = (
+    "statmech",
+    "numpy",
+    "numba",
+    "llvmlite",
+    "scipy",
+    "mpmath",
+    "matplotlib",
+    "xarray",
+    "h5netcdf",
+)
+
+_OWN = (
+    "The statmech developers, statmech: Monte Carlo and replica theory of learning, "
+    "version {version} (see CITATION.cff)."
+)
+
+
+def environment() -> str:
+    """Versions, hardware, threads and the folder of compiled kernels, as text."""
+    import llvmlite.binding as llvm
+
+    from statmech.chains import available_threads
+    from statmech.jit import kernel_cache_folder
+
+    rows = [(name, metadata.version(name)) for name in _DISTRIBUTIONS]
+    rows += [
+        ("python", platform.python_version()),
+        ("platform", platform.platform()),
+        ("processor", f"{llvm.get_host_cpu_name()} ({platform.machine()})"),
+        ("threads", f"{available_threads()} of {os.cpu_count()} cores"),
+        ("memory", _memory()),
+        ("kernels", str(kernel_cache_folder() or "not kept on disk")),
+    ]
+    return "\n".join(f"{name:<12} {value}" for name, value in rows)
+
+
+def _memory() -> str:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return "unknown"
+    return f"{total / 2**30:.1f} GiB"
+
+
+def citations() -> str:
+    """References of what the experiments compute, as text."""
+    lines = [_OWN.format(version=metadata.version("statmech"))]
+    for name, references in REFERENCES.items():
+        lines += ["", f"{name}:", *(f"  {reference}" for reference in references)]
+    return "\n".join(lines)
