@@ -27,11 +27,14 @@ from statmech.errors import (
 from statmech.hebbian import HebbianNetwork
 from statmech.kernels import hebbian as kernels
 from statmech.patterns import corrupt
-from statmech.rng import generator, stream_keys
+from statmech.rng import check_path, generator, stream_keys
 
 DYNAMICS = ("heat-bath", "metropolis")
 SCANS = ("random", "permutation", "sequential")
 OBSERVABLES = ("m", "q", "energy", "acceptance")
+
+# Beyond, the clock of a chain (64 bits, two of them taken) could overflow.
+MOST_CHAINS, MOST_SWEEPS = 2**31 - 1, 10**12
 
 # Branches of the seed tree below a run.
 INITIAL, NOISE, SWAPS = 0, 1, 2
@@ -158,10 +161,13 @@ def prepare(
     group_size: int = 2,
 ) -> Start:
     """Check what concerns the initial state and lay out the chains."""
-    n = check_integer("n_chains", n_chains, 1)
+    n = check_integer("n_chains", n_chains, 1, MOST_CHAINS)
     last = model.n_patterns - 1
     aim = check_integer("target", target, 0, last)
+    if not isinstance(track, (Sequence, np.ndarray)):
+        raise ParameterTypeError("track", track, f"a sequence of integers 0 to {last}")
     more = [check_integer("track", mu, 0, last) for mu in track]
+    path = check_path(path)
     tracked = (aim, *(mu for mu in dict.fromkeys(more) if mu != aim))
     spins = initial_spins(model, n, initial, aim, cue_overlap, seed, path)
     keys = stream_keys(seed, (*path, NOISE), n)
@@ -190,7 +196,11 @@ def initial_spins(
     cue = check_real("cue_overlap", cue_overlap, -1.0, 1.0)
     shape = (n_chains, model.n_spins)
     if not isinstance(initial, str):
-        given = np.asarray(initial)
+        try:
+            given = np.asarray(initial)
+        except (TypeError, ValueError):  # ragged
+            allowed = f"'pattern', 'random' or an array of shape {shape} or {shape[1:]}"
+            raise ParameterTypeError("initial", initial, allowed) from None
         if given.ndim == 1:
             one = check_levels("initial", given, shape[1:])
             return np.repeat(one[None, :], n_chains, axis=0)
@@ -223,7 +233,9 @@ def spread(run: Any, groups: Sequence[Any], n_threads: int | None) -> list[Any]:
 
 def available_threads() -> int:
     """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def assemble(
@@ -278,9 +290,3 @@ def inverse(temperature: float) -> float:
     """beta = 1 / T, with 0 and inf exchanged."""
     with np.errstate(divide="ignore", over="ignore"):
         return float(np.float64(1.0) / np.float64(temperature))
-
-
-def check_model(model: object) -> None:
-    """Refuse anything that is not a network."""
-    if not isinstance(model, HebbianNetwork):
-        raise ParameterTypeError("model", model, "a HebbianNetwork")

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from statmech.errors import (
     ParameterError,
+    ParameterTypeError,
     check_array,
     check_choice,
     check_integer,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from statmech.kernels.hebbian import SignRows
 
 COINCIDENT = ("exclude", "keep")
+LARGEST_FIELD = 1e290  # the energy of 2**31 spins stays finite
 
 
 class HebbianNetwork:
@@ -101,11 +103,7 @@ class HebbianNetwork:
                 "order", order, f"at most n_spins = {self.n_spins}", "take more spins"
             )
         self.coincident = check_choice("coincident", coincident, COINCIDENT)
-        self.field: NDArray[np.float64]
-        if np.ndim(field) == 0:
-            self.field = np.full(self.n_spins, check_real("field", field))
-        else:
-            self.field = check_array("field", field, (self.n_spins,))
+        self.field = _check_field(field, self.n_spins)
 
     def __repr__(self) -> str:
         return (
@@ -154,17 +152,23 @@ class HebbianNetwork:
         return np.array([float(int(total) ** p) for total in sums])
 
     @cached_property
-    def _field_of_sums(self) -> NDArray[np.float64]:
-        """G(T) at T = -(N - 1), ..., N - 1, the sum of the other spins."""
+    def _field_of_sums(self) -> NDArray[Any]:
+        """G(T) at T = -(N - 1), ..., N - 1, the sum of the other spins.
+
+        int64 if no sum over the patterns can overflow, float64 rounded once otherwise.
+        """
         n, p = self.n_spins, self.order
         sums = np.arange(-n + 1, n, 2)
-        if self.coincident == "exclude":
-            return symmetric_sums(sums, n - 1, p - 1)
         if p == 2:
-            return sums.astype(np.float64)
-        return np.array(
-            [float(((int(t) + 1) ** p - (int(t) - 1) ** p) // 2) for t in sums]
-        )
+            return sums
+        if self.coincident == "exclude":
+            exact = exact_symmetric_sums(sums, n - 1, p - 1)
+        else:
+            t = sums.astype(object)
+            exact = ((t + 1) ** p - (t - 1) ** p) // 2
+        largest = max(abs(int(exact.min())), abs(int(exact.max())))
+        fits = largest * self.n_patterns < 2**62
+        return exact.astype(np.int64 if fits else np.float64)
 
     @cached_property
     def rows(self) -> SignRows:
@@ -185,6 +189,27 @@ class HebbianNetwork:
         )
 
 
+def check_model(model: object) -> None:
+    """Refuse anything that is not a network."""
+    if not isinstance(model, HebbianNetwork):
+        raise ParameterTypeError("model", model, "a HebbianNetwork")
+
+
+def _check_field(field: Any, n_spins: int) -> NDArray[np.float64]:
+    """One number, or one a site, as (N,) float64."""
+    limit = LARGEST_FIELD
+    try:
+        single = np.ndim(field) == 0
+    except ValueError:  # ragged: not an array either, which check_array says
+        single = False
+    if single:
+        return np.full(n_spins, check_real("field", field, -limit, limit))
+    b = check_array("field", field, (n_spins,))
+    for extreme in (b.min(), b.max()):
+        check_real("field", extreme, -limit, limit)
+    return b
+
+
 def load_unit(order: int, n_spins: int, coincident: str = "exclude") -> float:
     """K / alpha: F = (N-1)...(N-P+1), or N**(P-1) where coincident indices are kept.
 
@@ -199,22 +224,28 @@ def load_unit(order: int, n_spins: int, coincident: str = "exclude") -> float:
 def symmetric_sums(
     sums: NDArray[Any], n_variables: int, degree: int
 ) -> NDArray[np.float64]:
-    """e_degree of `n_variables` signs as a function of their sum.
-
-    From (k+1) e_{k+1} = S e_k - (n-k+1) e_{k-1}, in exact integer arithmetic, rounded
-    once to float64.
+    """e_degree of `n_variables` signs as a function of their sum, rounded once.
 
     >>> import numpy as np
     >>> symmetric_sums(np.array([-2, 0, 2]), 2, 2)
     array([ 1., -1.,  1.])
     """
+    return exact_symmetric_sums(sums, n_variables, degree).astype(np.float64)
+
+
+def exact_symmetric_sums(
+    sums: NDArray[Any], n_variables: int, degree: int
+) -> NDArray[Any]:
+    """`symmetric_sums` in integers: int64, or Python's where that could overflow.
+
+    From (k+1) e_{k+1} = S e_k - (n-k+1) e_{k-1}.
+    """
     # |e_k| <= C(n, k); beyond int64 Python's integers take over, at their price.
     largest = max(math.comb(n_variables, k) for k in range(degree + 1))
-    fits = (n_variables + 1) * largest < 2**62
     total = np.asarray(sums, dtype=np.int64)
-    if not fits:
+    if (n_variables + 1) * largest >= 2**62:
         total = total.astype(object)
     before, now = total * 0, total * 0 + 1
     for k in range(degree):
         before, now = now, (total * now - (n_variables - k + 1) * before) // (k + 1)
-    return now.astype(np.float64)
+    return now

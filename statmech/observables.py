@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from statmech.errors import ParameterError, check_array, check_levels
-from statmech.hebbian import HebbianNetwork
+from statmech.hebbian import HebbianNetwork, check_model
 
 
 def mattis_magnetizations(spins: ArrayLike, patterns: ArrayLike) -> NDArray[np.float64]:
@@ -48,12 +48,14 @@ def replica_overlap(spins: ArrayLike, others: ArrayLike) -> float:
 
 def energy_density(model: HebbianNetwork, spins: ArrayLike) -> float:
     """u = E / N, units J = 1."""
+    check_model(model)
     return model.energy(spins) / model.n_spins
 
 
 def stabilities(model: HebbianNetwork, spins: ArrayLike) -> NDArray[np.float64]:
     """s_i h_i (N,): half the energy cost of flipping each spin; all positive at a
     strict local minimum (1 on a pattern without crosstalk)."""
+    check_model(model)
     s = check_levels("spins", spins, (model.n_spins,))
     return s * model.local_fields(s)
 
@@ -76,7 +78,8 @@ def binder_ratio(magnetization: ArrayLike) -> float:
     K. Binder, Z. Phys. B 43, 119 (1981).
     """
     m: Any = check_array("magnetization", magnetization, (None,))
-    second = float(np.mean(m**2)) if m.size else 0.0
-    if second == 0.0:
+    scale = float(np.abs(m).max()) if m.size else 0.0
+    if scale == 0.0:
         raise ParameterError("magnetization", m, "an array with a draw that is not 0")
-    return (3.0 - float(np.mean(m**4)) / second**2) / 2.0
+    m = m / scale  # powers neither overflow nor vanish
+    return (3.0 - float(np.mean(m**4)) / float(np.mean(m**2)) ** 2) / 2.0

@@ -39,8 +39,8 @@ def rademacher(
     >>> rademacher(2, 5, seed=1).shape
     (2, 5)
     """
-    k = check_integer("n_patterns", n_patterns, 1)
-    n = check_integer("n_spins", n_spins, 1)
+    k = check_integer("n_patterns", n_patterns, 1, 2**31 - 1)
+    n = check_integer("n_spins", n_spins, 1, 2**31 - 1)
     # One random bit a spin; the rows end on byte boundaries so that pattern mu of a
     # given path does not depend on how many patterns follow it.
     row_bytes = (n + 7) // 8
@@ -70,9 +70,10 @@ def corrupt(
     """
     spins = check_levels("pattern", pattern, (None,)).copy()
     wanted = check_real("overlap", overlap, -1.0, 1.0)
+    draw = generator(seed, path)
     n_flips = round(spins.size * (1.0 - wanted) / 2.0)
     if n_flips == 0:
         return spins
-    sites = generator(seed, path).permutation(spins.size)[:n_flips]
+    sites = draw.permutation(spins.size)[:n_flips]
     spins[sites] = -spins[sites]
     return spins

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from statmech.errors import check_integer
+from statmech.errors import ParameterTypeError, check_integer
 from statmech.jit import kernel
 
 GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
@@ -82,8 +82,14 @@ def seed_sequence(seed: int, path: Sequence[int] = ()) -> np.random.SeedSequence
         Non-negative integers, for example (point, sample, chain).
     """
     entropy = check_integer("seed", seed, 0)
-    address = tuple(check_integer("path", step, 0) for step in path)
-    return np.random.SeedSequence(entropy, spawn_key=address)
+    return np.random.SeedSequence(entropy, spawn_key=check_path(path))
+
+
+def check_path(path: object) -> tuple[int, ...]:
+    """Return `path` as a tuple of integers >= 0."""
+    if not isinstance(path, (Sequence, np.ndarray)) or isinstance(path, (str, bytes)):
+        raise ParameterTypeError("path", path, "a sequence of integers >= 0")
+    return tuple(check_integer("path", step, 0) for step in path)
 
 
 def generator(seed: int, path: Sequence[int] = ()) -> np.random.Generator:

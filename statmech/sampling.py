@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from statmech.chains import (
+    MOST_SWEEPS,
     SCANS,
     Group,
     Trace,
     assemble,
     chain_settings,
-    check_model,
     copy_draw,
     inverse,
     prepare,
@@ -28,7 +28,7 @@ from statmech.errors import (
     check_integer,
     check_temperature,
 )
-from statmech.hebbian import HebbianNetwork
+from statmech.hebbian import HebbianNetwork, check_model
 from statmech.status import Status
 
 
@@ -132,8 +132,8 @@ def sample(
     """
     check_model(model)
     t = check_temperature(temperature)
-    measured = check_integer("n_sweeps", n_sweeps, 1)
-    burn_in = check_integer("n_burn_in", n_burn_in, 0)
+    measured = check_integer("n_sweeps", n_sweeps, 1, MOST_SWEEPS)
+    burn_in = check_integer("n_burn_in", n_burn_in, 0, MOST_SWEEPS)
     stride = check_integer("thin", thin, 1, measured)
     settings = chain_settings(dynamics, order, uniform_bits)
     start = prepare(model, n_chains, initial, target, cue_overlap, track, seed, path)
@@ -205,7 +205,9 @@ def anneal(
         check_temperature(t, "temperatures")
     if schedule.size == 0:
         raise ParameterError("temperatures", schedule, "at least one temperature")
-    per_step = check_integer("sweeps_per_temperature", sweeps_per_temperature, 1)
+    per_step = check_integer(
+        "sweeps_per_temperature", sweeps_per_temperature, 1, MOST_SWEEPS
+    )
     settings = chain_settings(dynamics, order, uniform_bits)
     start = prepare(model, n_chains, initial, target, cue_overlap, track, seed, path)
 
@@ -254,7 +256,7 @@ def descend(
     """
     check_model(model)
     check_choice("order", order, SCANS[1:])
-    limit = check_integer("max_sweeps", max_sweeps, 1)
+    limit = check_integer("max_sweeps", max_sweeps, 1, MOST_SWEEPS)
     settings = chain_settings("heat-bath", order, 24)
     start = prepare(model, n_chains, initial, target, cue_overlap, (), seed, path)
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from statmech.chains import (
+    MOST_SWEEPS,
     SWAPS,
     Trace,
     assemble,
     chain_settings,
-    check_model,
     copy_draw,
     inverse,
     prepare,
@@ -25,7 +25,7 @@ from statmech.errors import (
     check_integer,
     check_temperature,
 )
-from statmech.hebbian import HebbianNetwork
+from statmech.hebbian import HebbianNetwork, check_model
 from statmech.rng import generator
 
 
@@ -99,8 +99,8 @@ def temper(
         raise ParameterError(
             "temperatures", ladder, "at least 2 increasing temperatures > 0"
         )
-    measured = check_integer("n_sweeps", n_sweeps, 1)
-    burn_in = check_integer("n_burn_in", n_burn_in, 0)
+    measured = check_integer("n_sweeps", n_sweeps, 1, MOST_SWEEPS)
+    burn_in = check_integer("n_burn_in", n_burn_in, 0, MOST_SWEEPS)
     settings = chain_settings(dynamics, order, uniform_bits)
     n = ladder.size
     start = prepare(
@@ -108,6 +108,7 @@ def temper(
     )
     group = start.groups[0]
     betas = np.array([inverse(t) for t in ladder])
+    beta = betas.tolist()
     uniforms = generator(seed, (*path, SWAPS))
 
     # States stay where they are; the walkers' temperatures move. at[k] is the walker
@@ -123,11 +124,12 @@ def temper(
         group.advance(walker_betas, settings, 1, 1, one)
         if sweep >= burn_in:
             copy_draw(_at_rungs(one, at), record, sweep - burn_in)
-        energies = one.energies[at, 0] * model.n_spins
+        energies = (one.energies[at, 0] * model.n_spins).tolist()
         for k in range(sweep % 2, n - 1, 2):
-            gain = (betas[k] - betas[k + 1]) * (energies[k] - energies[k + 1])
+            gain = (beta[k] - beta[k + 1]) * (energies[k] - energies[k + 1])
             tried[k] += 1.0
-            if uniforms.random() < np.exp(min(gain, 0.0)):
+            # In this order NaN counts as 0: infinite betas or equal energies cancel.
+            if uniforms.random() < np.exp(min(0.0, gain)):
                 accepted[k] += 1.0
                 at[k], at[k + 1] = at[k + 1], at[k]
         round_trips += int(heading[at[0]] == -1)

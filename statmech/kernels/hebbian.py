@@ -12,8 +12,8 @@ has the alignment (half the cost of flipping spin i, that is s_i h_i)
 
 so that the table G, indexed by the sum T of the other N - 1 spins, is all that a
 flip has to know of the order of interaction and of the treatment of coincident
-indices. The entries are integers, exact in float64 up to 2**53; the prefactor c is
-applied after the sum. For P = 2, G(T) = T and the sum is an integer dot product.
+indices. The entries are integers and so is their sum; the prefactor c is applied
+after it. For P = 2, G(T) = T and the sum is an integer dot product.
 
 Other kinds of rows (sparse, real-valued) enter as another NamedTuple with the three
 functions `alignment`, `flip` and `energy`; `sweep` and `advance` stay as they are.
@@ -45,7 +45,8 @@ class SignRows(NamedTuple):
 
     patterns: Any  # (N, K) int8, site-major
     self_terms: Any  # (N,) int32, sum_mu xi_mu_i ** 2
-    field_table: Any  # (N,) float64, G at T = 2 j - N + 1; None: pairwise, G(T) = T
+    field_table: Any  # (N,) int64 (float64 where that could overflow), G at
+    # T = 2 j - N + 1; None: pairwise, G(T) = T
     energy_table: Any  # (N + 1,) float64, f at S = 2 j - N; None: f(S) = S**2 / 2
     prefactor: float  # c
     shift: float  # added to sum_mu f(S_mu), for the constants that f leaves out
@@ -105,12 +106,13 @@ def field_sum(patterns, self_terms, table, s, overlap, i):
     else:
         si = np.int32(s[i])
         top = np.int32(table.shape[0] - 1)
-        e = 0.0
+        # Integer sums may be reordered, so LLVM vectorises them; float sums may not.
+        e = table.dtype.type(0)
         for mu in range(k):
             a = np.int32(np.int32(patterns[i, mu]) * si)
             t = np.int32(overlap[mu]) - a
             e += a * table[(t + top) >> 1]
-        return e
+        return float(e)
 
 
 @kernel(inline=True)
@@ -157,8 +159,8 @@ def accepts(dynamics, beta, x, u):
     if beta == math.inf:
         return x < 0.0
     if dynamics == HEAT_BATH:
-        return u * (1.0 + math.exp(2.0 * beta * x)) < 1.0
-    return x <= 0.0 or u < math.exp(-2.0 * beta * x)
+        return u * (1.0 + math.exp(beta * (2.0 * x))) < 1.0
+    return x <= 0.0 or u < math.exp(-beta * (2.0 * x))
 
 
 @kernel

@@ -1,0 +1,249 @@
+"""The Hebbian network against sums over index sets, term by term."""
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import reference
+
+from statmech import HebbianNetwork
+from statmech.errors import ParameterError
+from statmech.hebbian import load_unit, symmetric_sums
+from statmech.patterns import corrupt, rademacher
+
+EPS = np.finfo(np.float64).eps
+CASES = [
+    (order, coincident, n)
+    for order in range(2, 7)
+    for coincident in ("exclude", "keep")
+    for n in (order, 8)
+]
+
+
+def pair(order, coincident, n, k=3, seed=1):
+    """A network with a field, and its naive twin."""
+    patterns = rademacher(k, n, seed, path=(order, n))
+    field = np.random.default_rng(seed).normal(size=n)
+    model = HebbianNetwork(patterns, order, coincident=coincident, field=field)
+    return model, reference.Network(patterns, order, coincident, field)
+
+
+@pytest.mark.parametrize(("order", "coincident", "n"), CASES)
+def test_energy_is_the_sum_over_index_sets(order, coincident, n):
+    """Every state, every P, both conventions: only the last rounding is allowed."""
+    model, twin = pair(order, coincident, n)
+    spins = reference.states(n)
+    exact = reference.energies(twin, spins)
+    scale = model.n_patterns * n + np.abs(twin.field).sum()
+    error = [abs(model.energy(s) - float(e)) for s, e in zip(spins, exact, strict=True)]
+    assert max(error) < 8 * EPS * scale
+
+
+@pytest.mark.parametrize(("order", "coincident", "n"), CASES)
+def test_local_field_is_half_the_cost_of_a_flip(order, coincident, n):
+    """2 s_i h_i is the exact energy difference, for every state and spin."""
+    model, twin = pair(order, coincident, n)
+    spins = reference.states(n)
+    exact = reference.half_costs(reference.energies(twin, spins))
+    scale = model.n_patterns * n + np.abs(twin.field).sum()
+    for s, cost in zip(spins, exact, strict=True):
+        assert np.abs(s * model.local_fields(s) - cost).max() < 8 * EPS * scale
+
+
+@pytest.mark.parametrize(("order", "coincident", "n"), CASES)
+def test_the_twin_agrees_with_itself(order, coincident, n):
+    """Two independent naive forms, one by index sets, one by products of polynomials.
+
+    Exact, in fractions.
+    """
+    _, twin = pair(order, coincident, n)
+    for s in reference.states(n)[:: 2**n // 4]:
+        for i in range(n):
+            flipped = s.copy()
+            flipped[i] = -s[i]
+            before, after = reference.energies(twin, np.array([s, flipped]))
+            assert after - before == 2 * reference.alignment(twin, s, i)
+
+
+@pytest.mark.parametrize("order", range(2, 8))
+@pytest.mark.parametrize("n", [8, 9, 40, 1000])
+def test_a_recovered_pattern_has_unit_field_and_energy_minus_n_over_p(order, n):
+    """The normalisation at every N, and its sign for -xi: the parity of P."""
+    pattern = rademacher(1, n, seed=n)
+    model = HebbianNetwork(pattern, order)
+    np.testing.assert_allclose(
+        model.local_fields(pattern[0]), pattern[0], rtol=4 * EPS, atol=0
+    )
+    assert model.energy(pattern[0]) == pytest.approx(-n / order, rel=4 * EPS)
+    mirror = -n / order if order % 2 == 0 else n / order
+    assert model.energy(-pattern[0]) == pytest.approx(mirror, rel=4 * EPS)
+
+
+@pytest.mark.parametrize("order", range(2, 7))
+def test_kept_indices_are_powers_of_the_magnetisation(order):
+    """E = -(N/P) sum m**P: -N/P on a pattern; P = 2 differs by the constant K/2."""
+    patterns = rademacher(4, 50, seed=order)
+    kept = HebbianNetwork(patterns, order, coincident="keep")
+    assert HebbianNetwork(patterns[:1], order, coincident="keep").energy(
+        patterns[0]
+    ) == pytest.approx(-50 / order, rel=4 * EPS)
+    s = corrupt(patterns[0], 0.4, seed=1)
+    m = patterns.astype(int) @ s.astype(int) / 50
+    assert kept.energy(s) == pytest.approx(-50 / order * np.sum(m**order), rel=1e-13)
+
+
+def test_pairwise_conventions_differ_by_a_constant():
+    """With P = 2 the coincident terms add the constant -K/2 to the energy; the fields
+    differ by the factor (N - 1)/N of the two normalisations alone."""
+    patterns = rademacher(3, 20, seed=0)
+    kept = HebbianNetwork(patterns, coincident="keep")
+    left_out = HebbianNetwork(patterns)
+    for seed in range(5):
+        s = rademacher(1, 20, seed=seed)[0]
+        np.testing.assert_allclose(
+            kept.local_fields(s), left_out.local_fields(s) * 19 / 20, rtol=0, atol=1e-14
+        )
+        shifted = kept.energy(s) + 3 / 2
+        assert shifted == pytest.approx(left_out.energy(s) * 19 / 20, abs=1e-13)
+
+
+def test_a_number_as_field_is_the_same_at_every_site():
+    patterns = rademacher(2, 6, seed=3)
+    one = HebbianNetwork(patterns, 3, field=0.25)
+    many = HebbianNetwork(patterns, 3, field=np.full(6, 0.25))
+    bare = HebbianNetwork(patterns, 3)
+    s = rademacher(1, 6, seed=4)[0]
+    assert one.energy(s) == many.energy(s)
+    assert one.energy(s) == pytest.approx(bare.energy(s) - 0.25 * s.sum(), abs=1e-14)
+    np.testing.assert_array_equal(one.local_fields(s), many.local_fields(s))
+
+
+@pytest.mark.parametrize("n", range(1, 9))
+def test_symmetric_sums_are_sums_over_subsets(n):
+    """e_k for every k up to n (and 0 beyond) and every sum of n signs."""
+    sums = np.arange(-n, n + 1, 2)
+    for degree in range(n + 2):
+        expected = []
+        for total in sums:
+            signs = [1] * ((n + total) // 2) + [-1] * ((n - total) // 2)
+            subsets = itertools.combinations(signs, degree)
+            expected.append(float(sum(map(math.prod, subsets))))
+            assert reference.symmetric_sum(signs, degree) == expected[-1]
+        got = symmetric_sums(sums, n, degree)
+        assert got.dtype == np.float64
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("n", "degree"), [(64, 20), (200, 10), (500, 19), (3000, 6), (2000, 20), (100, 20)]
+)
+def test_symmetric_sums_beyond_exact_floats_are_correctly_rounded(n, degree):
+    """Entries above 2**53, and above 2**64: exact integers rounded once."""
+    sums = np.arange(-n, n + 1, 2)[:: max(1, n // 50)]
+    exact = []
+    for total in sums:
+        plus = (n + int(total)) // 2
+        # The coefficient of z**degree in (1 + z)**plus (1 - z)**minus.
+        exact.append(
+            sum(
+                (-1) ** k * math.comb(n - plus, k) * math.comb(plus, degree - k)
+                for k in range(degree + 1)
+            )
+        )
+    assert max(map(abs, exact)) > 2**53
+    got = symmetric_sums(sums, n, degree)
+    assert [float(x) for x in got] == [float(Fraction(x)) for x in exact]
+
+
+@pytest.mark.parametrize(
+    ("order", "n"), [(3, 300_000), (5, 4000), (8, 400), (12, 300), (20, 100)]
+)
+def test_kept_tables_are_correctly_rounded(order, n):
+    """S**P and its differences where int64 would wrap: the energies of one pattern."""
+    pattern = np.ones((1, n), dtype=np.int8)
+    model = HebbianNetwork(pattern, order, coincident="keep")
+    for n_down in (0, 1, n // 3, n - 1, n):
+        s = np.ones(n, dtype=np.int8)
+        s[:n_down] = -1
+        total = n - 2 * n_down
+        energy = -Fraction(n, order) * Fraction(total, n) ** order
+        assert model.energy(s) == pytest.approx(float(energy), rel=4 * EPS)
+        half = (Fraction(total) ** order - Fraction(total - 2) ** order) / 2
+        field = half * Fraction(n, order) / n**order  # of a spin that is up
+        if n_down < n:
+            assert model.local_fields(s)[-1] == pytest.approx(
+                float(field), rel=4 * EPS, abs=1e-300
+            )
+
+
+def test_load_is_patterns_over_its_unit():
+    """alpha = K / ((N-1)...(N-P+1)), or K / N**(P-1) with coincident indices."""
+    patterns = rademacher(7, 30, seed=0)
+    for order in (2, 3, 4, 6):
+        falling = math.prod(range(30 - order + 1, 30))
+        assert load_unit(order, 30) == load_unit(order, 30, "exclude") == falling
+        assert load_unit(order, 30, "keep") == 30 ** (order - 1)
+        assert HebbianNetwork(patterns, order).alpha == 7 / falling
+        kept = HebbianNetwork(patterns, order, coincident="keep")
+        assert kept.alpha == 7 / 30 ** (order - 1)
+
+
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_crosstalk_field_has_variance_alpha_times_factorial(order):
+    """On a pattern, the field of K others has variance alpha (P-1)! at every N.
+
+    600 networks, N = 12: |z| < 4.5, with the error from the spread over networks.
+    """
+    n, k = 12, 9
+    squares, means = [], []
+    for seed in range(600):
+        patterns = rademacher(k + 1, n, seed, path=(order,))
+        noise = patterns[0] * HebbianNetwork(patterns, order).local_fields(patterns[0])
+        squares.append(np.mean((noise - 1.0) ** 2))
+        means.append(np.mean(noise - 1.0))
+    expected = k / load_unit(order, n) * math.factorial(order - 1)
+    error = np.std(squares, ddof=1) / math.sqrt(len(squares))
+    assert abs(np.mean(squares) - expected) < 4.5 * error
+    assert abs(np.mean(means)) < 4.5 * np.std(means, ddof=1) / math.sqrt(len(means))
+
+
+def test_rademacher_is_fair_and_each_row_its_own():
+    """Mean and overlaps of 400 x 1001 signs: |z| < 4.5; rows do not depend on K."""
+    xi = rademacher(400, 1001, seed=3)
+    assert xi.shape == (400, 1001)
+    assert xi.dtype == np.int8
+    assert set(np.unique(xi)) == {-1, 1}
+    assert abs(xi.sum()) < 4.5 * math.sqrt(xi.size)
+    squares = (xi.astype(int) @ xi.T.astype(int))[np.triu_indices(400, 1)] ** 2 / 1001
+    # Var of M**2 / N is 2 - 2 / N.
+    assert abs(squares.mean() - 1.0) < 4.5 * math.sqrt(2.0 / squares.size)
+    np.testing.assert_array_equal(rademacher(10, 1001, seed=3), xi[:10])
+    assert (rademacher(10, 1001, seed=4) != xi[:10]).any()
+    assert (rademacher(10, 1001, seed=3, path=(1,)) != xi[:10]).any()
+
+
+@pytest.mark.parametrize("overlap", [-1.0, -0.31, 0.0, 0.5, 0.77, 1.0])
+@pytest.mark.parametrize("n", [1, 2, 7, 100])
+def test_corruption_is_exact_and_uniform(n, overlap):
+    """round(N (1 - m)/2) spins are turned, so that m is met to 1/N."""
+    pattern = rademacher(1, n, seed=n)[0]
+    kept = pattern.copy()
+    cue = corrupt(pattern, overlap, seed=1)
+    assert (pattern == kept).all()
+    assert (cue != pattern).sum() == round(n * (1.0 - overlap) / 2.0)
+    assert abs(pattern.astype(int) @ cue / n - overlap) <= 1.0 / n + 1e-12
+
+
+def test_corruption_turns_every_site_equally_often():
+    """2000 cues of 10 sites, 3 turned: every site |z| < 4.5."""
+    turned = sum(corrupt(np.ones(10), 0.4, seed=1, path=(c,)) < 0 for c in range(2000))
+    z = (turned - 600) / math.sqrt(2000 * 0.3 * 0.7)
+    assert turned.sum() == 6000
+    assert np.abs(z).max() < 4.5
+
+
+def test_the_order_cannot_exceed_the_number_of_spins():
+    with pytest.raises(ParameterError, match="order"):
+        HebbianNetwork(rademacher(1, 4, seed=0), 5)
