@@ -9,7 +9,7 @@ import numpy as np
 
 from analytics.dense.crosstalk import crosstalk_coefficients
 from analytics.dense.curve import best_zero_load_m, curve_point, thermodynamics
-from analytics.dense.storage import curve_limits, solve_storage
+from analytics.dense.storage import SMALLEST, curve_limits, solve_storage
 from analytics.dense.zero_temperature import find_capacity
 from analytics.solve import Prediction, SaddlePoint, find_maximum, find_root
 from statmech.status import Status
@@ -142,7 +142,8 @@ class Conditions:
             return root
         h = 1e-4 * root.value
         slope = (gap(root.value + h) - gap(root.value - h)) / (2.0 * h)
-        error = root.error + (1e-14 / abs(slope) if math.isfinite(slope) else 1e-9)
+        known = math.isfinite(slope) and slope != 0.0
+        error = root.error + (1e-14 / abs(slope) if known else 1e-9)
         return Prediction(root.value, error, root.status)
 
     # --- replicon ---------------------------------------------------------------
@@ -205,7 +206,7 @@ class Conditions:
         low = math.log(floor) + 1e-9 if floor > 0.0 else high
         while floor == 0.0 and replicon(low) > 0.0:
             low -= math.log(2.0)
-            if low < math.log(1e-250):
+            if low < math.log(SMALLEST):
                 return Prediction.missing(Status.NO_TRANSITION)
         root = find_root(replicon, low, high, absolute=1e-14)
         if not root.status.ok:

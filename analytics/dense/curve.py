@@ -143,6 +143,29 @@ def start_of_curve(order, temperature):
 
 
 @kernel
+def end_of_curve(order, temperature):
+    """log(1 - m) of the smaller zero-load solution, where alpha has fallen to 0 again.
+
+    It tends to m = 0 for P = 2 and meets `start_of_curve` at the zero-load spinodal,
+    where the curve shrinks to a point.
+    """
+    if order == 2:
+        return 0.0
+    beta = 1.0 / temperature
+    low = 0.0
+    high = best_zero_load_m(order)
+    for _ in range(200):
+        m = 0.5 * (low + high)
+        if math.tanh(beta * m ** (order - 1)) < m:
+            low = m
+        else:
+            high = m
+        if high - low < 1e-15 * high:
+            break
+    return math.log1p(-low)
+
+
+@kernel
 def excess(order, beta, delta):
     """delta - (1 - tanh(beta m**(P-1))) at m = 1 - delta, relative to delta."""
     e = math.exp(-2.0 * signal(order, beta, delta))
@@ -166,6 +189,7 @@ def best_zero_load_m(order):
 def top_of_curve(order, c, temperature, start):
     """(log_delta, alpha, sigma) at the spinodal, the maximum of alpha."""
     n_grid = 40
+    end = end_of_curve(order, temperature)
     best = start
     best_alpha = 0.0
     guess = 1.0
@@ -174,7 +198,7 @@ def top_of_curve(order, c, temperature, start):
     previous, left, right = start, start, start
     found = False
     for j in range(1, n_grid):
-        x = start * (1.0 - j / n_grid) ** 2
+        x = end + (start - end) * (1.0 - j / n_grid) ** 2
         point = curve_point(order, c, temperature, x, guess)
         if point.sigma > 0.0:
             guess = point.sigma
@@ -187,7 +211,7 @@ def top_of_curve(order, c, temperature, start):
             found = True
         previous = x
     if not found:
-        right = 0.0
+        right = end
     # Golden section: unimodal between the neighbours of the best grid point.
     ratio = 0.6180339887498949
     a, b = left, right

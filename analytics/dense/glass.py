@@ -74,6 +74,8 @@ def solve_spin_glass(order: int, alpha: float, temperature: float) -> SaddlePoin
     averages = tanh_averages_kernel(0.0, math.exp(root.value))
     x = averages.sech2
     d = 1.0 - x / t
+    if d <= 0.0:
+        return SaddlePoint.missing(Status.NOT_CONVERGED, n_iter=n_iter)
     noise = alpha * (1.0 - x) / (d * d)
     again = tanh_averages_kernel(0.0, math.sqrt(noise) / t)
     residual = abs(again.sech2 - x)

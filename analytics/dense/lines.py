@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.dense.conditions import TOP_ERROR, Conditions, LineRow
-from analytics.dense.storage import COINCIDENT
+from analytics.dense.storage import COINCIDENT, usable_load, usable_temperature
 from analytics.solve import Prediction
 from statmech.errors import (
     check_choice,
     check_integer,
     check_order,
     check_real,
-    check_temperature,
 )
 from statmech.status import Status
 
@@ -102,7 +101,7 @@ def find_critical_load(
     0.1379055665 +- 1e-13
     """
     p = check_order(order)
-    t = check_temperature(temperature)
+    t = usable_temperature(temperature)
     check_choice("kind", kind, LOAD_KINDS)
     check_choice("coincident", coincident, COINCIDENT)
     theory = Conditions(p, coincident)
@@ -151,7 +150,7 @@ def find_transition_temperature(
     1.223606798 +- 2e-16
     """
     p = check_order(order)
-    a = check_real("alpha", alpha, 0.0)
+    a = usable_load(alpha)
     check_choice("kind", kind, TEMPERATURE_KINDS)
     check_choice("coincident", coincident, COINCIDENT)
     if kind == "glass":

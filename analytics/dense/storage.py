@@ -36,6 +36,11 @@ BRANCHES = ("retrieval", "spin-glass", "paramagnet")
 COINCIDENT = ("exclude", "keep")
 RESIDUAL_TOLERANCE = 1e-10
 
+# Temperatures and loads below it are taken as 0: nothing differs by more than that,
+# and beta**2 would overflow soon.
+SMALLEST = 1e-100
+LARGEST_LOAD = 1e6
+
 _CONVERGED, _NO_RETRIEVAL, _NOT_CONVERGED = 0, 1, 2
 _STATUS = (Status.CONVERGED, Status.NO_RETRIEVAL, Status.NOT_CONVERGED)
 
@@ -55,10 +60,10 @@ def solve_storage(
     order : int
         P >= 2.
     alpha : float
-        Load K / N**(P-1), >= 0.
+        Load K / N**(P-1), from 0 to 1e6; below 1e-100 it is taken as 0.
     temperature : float
         T >= 0 in units J = 1, k_B = 1 (field of a recovered pattern = 1); 0 and inf
-        are legal.
+        are legal, and below 1e-100 it is taken as 0.
     branch : {"retrieval", "spin-glass", "paramagnet"}
         "retrieval": the state of largest m, metastable or not. "spin-glass": m = 0,
         q > 0, at P = 2 (for P >= 3 that state breaks replica symmetry and the status
@@ -100,8 +105,8 @@ def solve_storage(
     (0.9891, 0.9844, True)
     """
     p = check_order(order)
-    a = check_real("alpha", alpha, 0.0)
-    t = check_temperature(temperature)
+    a = usable_load(alpha)
+    t = usable_temperature(temperature)
     check_choice("branch", branch, BRANCHES)
     check_choice("coincident", coincident, COINCIDENT)
     c = crosstalk_coefficients(p, coincident)
@@ -114,6 +119,18 @@ def solve_storage(
     else:
         state = _solve_retrieval(p, c, a, t)
     return _with_coincident_constant(state, p, a, coincident)
+
+
+def usable_load(alpha: float) -> float:
+    """Checked load; below 1e-100 it is 0."""
+    a = check_real("alpha", alpha, 0.0, LARGEST_LOAD)
+    return 0.0 if a < SMALLEST else a
+
+
+def usable_temperature(temperature: float) -> float:
+    """Checked temperature; below 1e-100 it is 0."""
+    t = check_temperature(temperature)
+    return 0.0 if t < SMALLEST else t
 
 
 def _solve_retrieval(
@@ -233,7 +250,7 @@ def solve_storage_grid(
     order, coincident
         As in `solve_storage`.
     alpha : (n_alpha,) array, >= 0
-    temperature : (n_temperature,) array, > 0 and finite
+    temperature : (n_temperature,) array, finite and at least 1e-100
 
     Returns
     -------
@@ -244,9 +261,9 @@ def solve_storage_grid(
     loads = check_array("alpha", alpha, (None,))
     temperatures = check_array("temperature", temperature, (None,))
     for a in loads:
-        check_real("alpha", a, 0.0)
+        check_real("alpha", a, 0.0, LARGEST_LOAD)
     for t in temperatures:
-        check_real("temperature", t, 0.0, low_open=True)
+        check_real("temperature", t, SMALLEST)
     c = crosstalk_coefficients(p, coincident)
     shape = (temperatures.size, loads.size)
     out = np.empty((*shape, 8))
