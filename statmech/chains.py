@@ -87,7 +87,7 @@ class Trace:
 
     def escaped(self, threshold: float = 0.5) -> NDArray[np.bool_]:
         """(chain,) True where m averaged over the draws is below `threshold`."""
-        return self.m.mean(axis=1) < threshold
+        return self.m.mean(axis=1) < check_real("threshold", threshold, -1.0, 1.0)
 
     def escape_fraction(self, threshold: float = 0.5) -> float:
         """Fraction of the chains that left the target; they stay in every average."""

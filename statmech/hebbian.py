@@ -216,6 +216,7 @@ def load_unit(order: int, n_spins: int, coincident: str = "exclude") -> float:
     >>> load_unit(3, 10)
     72.0
     """
+    check_choice("coincident", coincident, COINCIDENT)
     if coincident == "keep":
         return float(n_spins ** (order - 1))
     return float(math.perm(n_spins - 1, order - 1))

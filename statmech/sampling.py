@@ -96,7 +96,9 @@ def sample(
         Address of this run in the seed tree.
     dynamics : {"heat-bath", "metropolis"}
         Both satisfy detailed balance for random sites, and leave the Boltzmann law
-        stationary for every order of the sites.
+        stationary for every order of the sites. Metropolis with sequential or
+        permuted sites is not ergodic at T = inf, where it turns every spin every
+        sweep: use random sites or heat bath at very high temperature.
     order : {"random", "permutation", "sequential"}
         Sites at random with repetition, a new permutation a sweep, or 0, 1, ..., N-1.
     track : sequence of int
