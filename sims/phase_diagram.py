@@ -43,6 +43,7 @@ class Plan:
     n_burn_in: int
     seed: int
     table: tuple[tuple[float, float], ...]
+    table_spins: int | None = None  # largest size of the table; None: the default
 
     def points(self) -> list[Point]:
         return [
@@ -121,6 +122,7 @@ def run_table(plan: Plan, *, progress: bool = False) -> list[Comparison]:
             order=plan.order,
             alpha=a,
             temperature=t,
+            n_spins=plan.table_spins,
             seed=plan.seed,
             n_samples=16,
             n_sweeps=200,

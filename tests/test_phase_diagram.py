@@ -23,6 +23,7 @@ def small_plan(order):
         n_sweeps=20,
         n_burn_in=20,
         table=plan.table[1:2],
+        table_spins=400 if order == 2 else 120,
     )
 
 
