@@ -66,6 +66,11 @@ class Row:
     planted: Prediction
 
     @property
+    def slope_is_measured(self) -> bool:
+        """Whether the two sizes showed another slope than the default."""
+        return self.slope != DEFAULT_SLOPE
+
+    @property
     def verdict(self) -> str:
         if not self.informative:
             return "not informative"
@@ -106,6 +111,11 @@ class Comparison:
         if not telling:
             return "not informative"
         return "agrees" if all(row.agrees for row in telling) else "disagrees"
+
+    @property
+    def false_alarm(self) -> float:
+        """Bound on the probability that a right theory is said to disagree."""
+        return len(self.rows) * ROW_FALSE_ALARM
 
     @property
     def rejects_planted(self) -> bool:

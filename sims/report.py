@@ -31,11 +31,9 @@ def _row_line(row: Row) -> str:
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    from sims.compare import DEFAULT_SLOPE
-
     lines = []
     for row in comparison.rows[::2]:
-        if row.slope != DEFAULT_SLOPE:
+        if row.slope_is_measured:
             lines.append(
                 f"allowance of {row.observable}: {row.slope:.2g}/N, from the two sizes"
             )
@@ -62,8 +60,6 @@ def _notes(comparison: Comparison) -> list[str]:
 
 def checks_table(comparisons: Sequence[Comparison]) -> str:
     """One line a comparison: the largest size's m, all z-scores, the verdict."""
-    from sims.compare import ROW_FALSE_ALARM
-
     names = list(dict.fromkeys(row.observable for row in comparisons[0].rows))
     header = "".join(f"{'z of ' + name:>15}" for name in names)
     lines = [
@@ -86,7 +82,7 @@ def checks_table(comparisons: Sequence[Comparison]) -> str:
             f"  {c.escaped:>3}/{c.chains:<4}  {c.verdict}"
         )
     n_agree = sum(c.agrees for c in comparisons)
-    chance = len(comparisons[0].rows) * ROW_FALSE_ALARM
+    chance = comparisons[0].false_alarm
     rejected = sum(c.rejects_planted for c in comparisons)
     lines += [
         "",

@@ -20,8 +20,8 @@ class StatmechError(Exception):
     """Base of every error this project raises on purpose."""
 
 
-class ParameterError(StatmechError, ValueError):
-    """A parameter has a value outside what is allowed."""
+class _NamedError(StatmechError):
+    """Carries the name and value of a parameter, what is allowed, and what to do."""
 
     def __init__(self, name: str, value: object, allowed: str, remedy: str = ""):
         self.name = name
@@ -35,18 +35,12 @@ class ParameterError(StatmechError, ValueError):
         return type(self), (self.name, self.value, self.allowed, self.remedy)
 
 
-class ParameterTypeError(StatmechError, TypeError):
+class ParameterError(_NamedError, ValueError):
+    """A parameter has a value outside what is allowed."""
+
+
+class ParameterTypeError(_NamedError, TypeError):
     """A parameter is of a kind that cannot be used at all."""
-
-    def __init__(self, name: str, value: object, allowed: str, remedy: str = ""):
-        self.name = name
-        self.value = value
-        self.allowed = allowed
-        self.remedy = remedy
-        super().__init__(_sentence(name, value, allowed, remedy))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.name, self.value, self.allowed, self.remedy)
 
 
 class CacheWarning(UserWarning):
