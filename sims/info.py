@@ -14,7 +14,6 @@ _DISTRIBUTIONS = (
     "numba",
     "llvmlite",
     "scipy",
-    "mpmath",
     "matplotlib",
     "xarray",
     "h5netcdf",
