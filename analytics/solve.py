@@ -17,6 +17,9 @@ from statmech.status import Status
 
 Vector = NDArray[np.float64]
 
+# An eigenvalue of a Jacobian from differences is not told from 1 any closer.
+_NEUTRAL = 1.0 - 1e-8
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -100,7 +103,8 @@ class FixedPoint:
     contraction : float
         Estimated spectral radius of dg/dx at the last iterate.
     error : float
-        Estimated distance from the true fixed point, |(1 - dg/dx)^-1 (g(x) - x)|.
+        Estimated distance from the true fixed point, |(1 - dg/dx)^-1 (g(x) - x)|; inf
+        where that matrix is singular.
     n_iter : int
         Evaluations of g.
     status : Status
@@ -115,6 +119,8 @@ class FixedPoint:
     status: Status
 
 
+# What goes wrong on the way is judged by its value, not by a warning.
+@np.errstate(all="ignore")
 def solve_fixed_point(
     g: Callable[[Vector], Vector],
     start: Sequence[float] | Vector,
@@ -131,110 +137,129 @@ def solve_fixed_point(
     taken for convergence: x = g(x) is accepted only if both the residual and the
     estimated distance from the fixed point, computed with the Jacobian of g there,
     are below `tolerance` (the second one guards against slow contraction, where the
-    residual is small far from the solution).
+    residual is small far from the solution), and only if the damped iteration is
+    attracted by x. An iteration that does not settle is not handed to Newton, whose
+    root would be of an arbitrary branch.
 
     Parameters
     ----------
     g : callable
-        (n,) -> (n,) float64.
+        (n,) -> (n,) float64. Overflow and division by zero in it count as nan.
     start : (n,) array
     tolerance : float
+        Absolute; order parameters are numbers of order one.
     damping : float
         In [0, 1): x <- damping x + (1 - damping) g(x).
     max_iterations : int
-        Of the damped iteration; Newton adds at most 50.
+        Of the damped iteration, which settles when its step is below 1e-4; Newton
+        adds at most 12 steps.
     polish : bool
-        Whether to take Newton steps.
+        Whether to take Newton steps; if not, the iteration settles when its step is
+        below 0.01 `tolerance`.
     bounds : (low, high)
-        Physical range of every component; leaving it ends with OUT_OF_BOUNDS.
+        Physical range of every component; leaving it by more than `tolerance` ends
+        with OUT_OF_BOUNDS. g is never evaluated outside.
 
     Returns
     -------
     FixedPoint
     """
+    low, high = bounds
     x = np.array(start, dtype=np.float64)
     n_iter = 0
-    for _ in range(max_iterations):
-        image = np.asarray(g(x), dtype=np.float64)
+    settled = 1e-4 if polish else 0.01 * tolerance
+
+    def evaluate(point: Vector) -> Vector:
+        nonlocal n_iter
         n_iter += 1
-        if not np.isfinite(image).all():
-            return _failed(x, math.nan, n_iter, Status.NOT_CONVERGED)
-        step = image - x
-        x = x + (1.0 - damping) * step
-        # Newton takes over once the iteration has chosen its branch.
-        if np.abs(step).max() < (1e-4 if polish else 0.01 * tolerance):
-            break
-    if polish:
-        x, extra = _newton(g, x)
-        n_iter += extra
+        try:
+            return np.asarray(g(point), dtype=np.float64)
+        except ArithmeticError:
+            return np.full(point.size, math.nan)
+
+    def failed(status: Status, residual: float = math.nan) -> FixedPoint:
+        nothing = np.full(x.size, math.nan)
+        return FixedPoint(nothing, x, residual, math.nan, math.nan, n_iter, status)
+
     if not np.isfinite(x).all():
-        return _failed(x, math.nan, n_iter, Status.NOT_CONVERGED)
-    if (x < bounds[0]).any() or (x > bounds[1]).any():
-        return _failed(x, math.nan, n_iter, Status.OUT_OF_BOUNDS)
-    miss = np.asarray(g(x), dtype=np.float64) - x
-    jacobian = _jacobian(g, x)
-    n_iter += 1 + 2 * x.size
+        return failed(Status.NOT_CONVERGED)
+    if (x < low).any() or (x > high).any():
+        return failed(Status.OUT_OF_BOUNDS)
+    step = math.inf
+    for _ in range(max_iterations):
+        image = evaluate(x)
+        if not np.isfinite(image).all():
+            return failed(Status.NOT_CONVERGED)
+        moved = x + (1.0 - damping) * (image - x)
+        step = float(np.abs(image - x).max())
+        x = np.clip(moved, low, high)
+        if float(np.abs(moved - x).max()) > tolerance:
+            x = moved
+            return failed(Status.OUT_OF_BOUNDS, step)
+        if step < settled:
+            break
+    else:
+        return failed(Status.NOT_CONVERGED, step)
+    if polish:
+        x = _newton(evaluate, x, bounds)
+    miss = evaluate(x) - x
+    jacobian = _jacobian(evaluate, x, bounds)
     residual = float(np.abs(miss).max())
     if not (math.isfinite(residual) and np.isfinite(jacobian).all()):
-        return _failed(x, residual, n_iter, Status.NOT_CONVERGED)
-    contraction = float(np.abs(np.linalg.eigvals(jacobian)).max())
-    try:
-        error = float(np.abs(np.linalg.solve(np.eye(x.size) - jacobian, miss)).max())
-    except np.linalg.LinAlgError:
-        error = math.inf
+        return failed(Status.NOT_CONVERGED, residual)
+    inverse = np.eye(x.size) - jacobian
+    rates = np.linalg.eigvals(jacobian)
+    contraction = float(np.abs(rates).max())
     # At a marginal point 1 - dg/dx is singular and the linear estimate worthless:
     # rounding eps in g moves x by sqrt(eps), so nothing better can be certified.
-    gap = float(np.abs(np.linalg.svd(np.eye(x.size) - jacobian)[1]).min())
-    if residual < tolerance and error < tolerance and gap > math.sqrt(tolerance):
-        return FixedPoint(x, x, residual, contraction, error, n_iter, Status.CONVERGED)
-    return FixedPoint(
-        np.full(x.size, math.nan),
-        x,
-        residual,
-        contraction,
-        error,
-        n_iter,
-        Status.NOT_CONVERGED,
-    )
+    regular = float(np.linalg.svd(inverse)[1].min()) > math.sqrt(tolerance)
+    attracts = float(np.abs(damping + (1.0 - damping) * rates).max()) < _NEUTRAL
+    error = float(np.abs(np.linalg.solve(inverse, miss)).max()) if regular else math.inf
+    accepted = residual < tolerance and error < tolerance and attracts
+    status = Status.CONVERGED if accepted else Status.NOT_CONVERGED
+    solution = x if accepted else np.full(x.size, math.nan)
+    return FixedPoint(solution, x, residual, contraction, error, n_iter, status)
 
 
-def _failed(x: Vector, residual: float, n_iter: int, status: Status) -> FixedPoint:
-    nothing = np.full(x.size, math.nan)
-    return FixedPoint(nothing, x, residual, math.nan, math.nan, n_iter, status)
-
-
-def _jacobian(g: Callable[[Vector], Vector], x: Vector) -> NDArray[np.float64]:
+def _jacobian(
+    g: Callable[[Vector], Vector], x: Vector, bounds: tuple[float, float]
+) -> NDArray[np.float64]:
+    """dg/dx by central differences, one-sided at the bounds."""
     columns = []
     for j in range(x.size):
-        step = np.zeros(x.size)
-        step[j] = 6e-6 * max(1.0, abs(x[j]))
-        columns.append(
-            (np.asarray(g(x + step)) - np.asarray(g(x - step))) / (2 * step[j])
-        )
+        h = 6e-6 * max(1.0, abs(x[j]))
+        up, down = x.copy(), x.copy()
+        up[j] = min(x[j] + h, bounds[1])
+        down[j] = max(x[j] - h, bounds[0])
+        columns.append((g(up) - g(down)) / (up[j] - down[j]))
     return np.array(columns).T
 
 
-def _newton(g: Callable[[Vector], Vector], x: Vector) -> tuple[Vector, int]:
+def _newton(
+    g: Callable[[Vector], Vector], x: Vector, bounds: tuple[float, float]
+) -> Vector:
     """Newton on x - g(x), kept only while it lowers the residual."""
-    n_iter = 1
-    miss = np.asarray(g(x), dtype=np.float64) - x
+    miss = g(x) - x
     for _ in range(12):
-        jacobian = _jacobian(g, x)
-        n_iter += 2 * x.size
+        jacobian = _jacobian(g, x, bounds)
         if not np.isfinite(jacobian).all():
             break
         try:
             trial = x + np.linalg.solve(np.eye(x.size) - jacobian, miss)
         except np.linalg.LinAlgError:
             break
-        new_miss = np.asarray(g(trial), dtype=np.float64) - trial
-        n_iter += 1
+        trial = np.clip(trial, *bounds)
+        new_miss = g(trial) - trial
         if not np.abs(new_miss).max() < np.abs(miss).max():
             break
         x, miss = trial, new_miss
         if np.abs(miss).max() < 1e-16:
             break
-    return x, n_iter
+    return x
+
+
+class _NotANumber(Exception):
+    """The function of a root finder gave nan."""
 
 
 def find_root(
@@ -247,10 +272,17 @@ def find_root(
 ) -> Prediction:
     """The root of f between `low` and `high`, where f changes sign.
 
-    NO_TRANSITION if f has the same sign at both ends. The error is the width of the
-    last bracket.
+    NO_TRANSITION if f has the same sign at both ends; NOT_CONVERGED if f is nan
+    somewhere on the way, or if the change of sign is a pole. The error is the width
+    of the last bracket.
     """
     from scipy.optimize import brentq
+
+    def number(x: float) -> float:
+        value = f(x)
+        if math.isnan(value):
+            raise _NotANumber
+        return value
 
     f_low, f_high = f(low), f(high)
     if f_low == 0.0:
@@ -261,10 +293,22 @@ def find_root(
         return Prediction.missing(Status.NOT_CONVERGED)
     if (f_low > 0.0) == (f_high > 0.0):
         return Prediction.missing(Status.NO_TRANSITION)
-    root, report = brentq(
-        f, low, high, xtol=absolute, rtol=relative, full_output=True, disp=False
-    )
-    if not report.converged:
+    try:
+        root, report = brentq(
+            number,
+            low,
+            high,
+            xtol=absolute,
+            rtol=relative,
+            maxiter=1000,
+            full_output=True,
+            disp=False,
+        )
+        # At a pole the function is larger than at both ends, at a root smaller.
+        at_root = abs(number(root)) <= max(abs(f_low), abs(f_high))
+    except _NotANumber:
+        return Prediction.missing(Status.NOT_CONVERGED)
+    if not (report.converged and at_root):
         return Prediction.missing(Status.NOT_CONVERGED)
     return Prediction(
         float(root), absolute + 2.0 * relative * abs(root), Status.CONVERGED
@@ -277,16 +321,25 @@ def find_maximum(
     """(argument, value) of the largest maximum of f on [low, high].
 
     A grid brackets the maximum, Brent's method refines it. The argument is good to
-    the square root of the accuracy of f, the value to that accuracy itself.
+    the square root of the accuracy of f, the value to that accuracy itself. Where f is
+    nan it is not looked at; (nan, nan) if it is nan everywhere on the grid.
     """
     from scipy.optimize import minimize_scalar
 
     grid = np.linspace(low, high, n_grid)
     values = np.array([f(float(x)) for x in grid])
+    if np.isnan(values).all():
+        return math.nan, math.nan
     best = int(np.nanargmax(values))
     left, right = grid[max(best - 1, 0)], grid[min(best + 1, n_grid - 1)]
+    worst = 1.0 - float(values[np.isfinite(values)].min(initial=0.0))
+
+    def negative(x: float) -> float:
+        value = f(float(x))
+        return worst if math.isnan(value) else -value
+
     result = minimize_scalar(
-        lambda x: -f(float(x)),
+        negative,
         bounds=(left, right),
         method="bounded",
         options={"xatol": 1e-10 * max(abs(left), abs(right))},
