@@ -63,7 +63,9 @@ def solve_sigma(mu, delta, guess):
         return (0.0 if exact else _OUTSIDE), averages, n_iter
     low = 0.0
     high = math.inf
-    s = guess * guess
+    # Unless 1 - m is below 1e-300, sigma is at least mu/40 where mu is large: without
+    # that, the search would never get there from an old guess at the lowest T.
+    s = max(guess, mu / 40.0) ** 2
     for _ in range(200):
         averages = tanh_averages_kernel(mu, math.sqrt(s))
         n_iter += 1
@@ -81,7 +83,7 @@ def solve_sigma(mu, delta, guess):
             elif low == 0.0:
                 trial = s / 16.0
             else:
-                trial = math.sqrt(low * high)
+                trial = math.sqrt(low) * math.sqrt(high)
         elif high == math.inf and trial > 16.0 * s:
             trial = 16.0 * s
         if trial == s:
