@@ -63,8 +63,8 @@ def solve_sigma(mu, delta, guess):
         return (0.0 if exact else _OUTSIDE), averages, n_iter
     low = 0.0
     high = math.inf
-    # Unless 1 - m is below 1e-300, sigma is at least mu/40 where mu is large: without
-    # that, the search would never get there from an old guess at the lowest T.
+    # Unless 1 - m is below 1e-300, sigma is at least mu/40 where mu is large: from an
+    # old guess the search would take very many steps at the lowest temperatures.
     s = max(guess, mu / 40.0) ** 2
     for _ in range(200):
         averages = tanh_averages_kernel(mu, math.sqrt(s))
