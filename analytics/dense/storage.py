@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from analytics.dense import glass
 from analytics.dense.crosstalk import crosstalk_coefficients
 from analytics.dense.curve import (
+    curve_point,
+    excess,
     find_on_curve,
     noise_variance,
     signal,
@@ -35,6 +37,7 @@ from statmech.status import Status
 BRANCHES = ("retrieval", "spin-glass", "paramagnet")
 COINCIDENT = ("exclude", "keep")
 RESIDUAL_TOLERANCE = 1e-10
+ERROR_TOLERANCE = 1e-7  # of m: at a spinodal rounding moves it by 1e-8
 
 # Temperatures and loads below it are taken as 0: nothing differs by more than that,
 # and beta**2 would overflow soon.
@@ -191,6 +194,7 @@ def _solve_row(
             n_iter = point.n_iter
             sigma = point.sigma
             guess = sigma
+        error = position_error(order, c, temperature, alpha, log_delta, sigma)
         # Residual: the map itself, from (m, q), independent of the search.
         beta = 1.0 / temperature
         delta = math.exp(log_delta)
@@ -211,7 +215,33 @@ def _solve_row(
         out[j, 5] = residual
         out[j, 6] = found.error
         out[j, 7] = n_iter
-        codes[j] = _CONVERGED if residual < RESIDUAL_TOLERANCE else _NOT_CONVERGED
+        good = residual < RESIDUAL_TOLERANCE and error < ERROR_TOLERANCE
+        codes[j] = _CONVERGED if good else _NOT_CONVERGED
+
+
+@kernel
+def position_error(order, c, temperature, alpha, log_delta, sigma):
+    """Distance of m from the exact solution that rounding leaves open.
+
+    Where the solution is marginal the equations hold nearly everywhere around it, so a
+    small residual says little; rounding over the slope of the curve says how little.
+    """
+    rounding = 4e-16
+    delta = math.exp(log_delta)
+    if alpha == 0.0:
+        h = 1e-6 * delta
+        beta = 1.0 / temperature
+        rise = excess(order, beta, delta + h) - excess(order, beta, delta - h)
+        # exp(-2 signal) turns a rounding of the signal into one of delta.
+        size = delta * (1.0 + 2.0 * signal(order, beta, delta))
+        return rounding * size / abs(rise / (2.0 * h))
+    h = 1e-6 * max(abs(log_delta), 1e-3)
+    here = curve_point(order, c, temperature, log_delta, sigma).alpha
+    near = curve_point(order, c, temperature, log_delta - h, sigma).alpha
+    if near < 0.0:  # the curve begins in between
+        near = curve_point(order, c, temperature, log_delta + h, sigma).alpha
+    slope = abs(near - here) / h
+    return delta * (rounding * alpha + abs(here - alpha)) / slope
 
 
 @dataclass(frozen=True)
