@@ -11,10 +11,11 @@ probability, whatever n. The allowance c/N is for corrections to N -> infinity. 
 unless the two sizes say otherwise: their difference gives a slope c' +- e, and where
 |c'| - 3 e > 2 the allowance is |c'|/N, where |c'| + 3 e < 2 it is (|c'| + 3 e)/N.
 
-A row is informative when it could have told a planted wrong theory from the right
-one: its allowance is at most half the distance between the two. A planted theory
-without a solution is told apart by the solution's being there. The verdict is
-"agrees" when every informative row agrees and there is at least one.
+A row that agrees is informative when it could have told a planted wrong theory from
+the right one: its allowance is at most half the distance between the two. A planted
+theory without a solution is told apart by the solution's being there. The verdict is
+"disagrees" when a row disagrees, "agrees" when none does and one or more are
+informative, "not informative" otherwise.
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        if not self.informative:
-            return "not informative"
-        return "agrees" if self.agrees else "DISAGREES"
+        if not self.agrees:
+            return "DISAGREES"
+        return "agrees" if self.informative else "not informative"
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,10 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """ "agrees", "disagrees" or "not informative"."""
-        telling = [row for row in self.rows if row.informative]
-        if not telling:
-            return "not informative"
-        return "agrees" if all(row.agrees for row in telling) else "disagrees"
+        if not all(row.agrees for row in self.rows):
+            return "disagrees"
+        telling = any(row.informative for row in self.rows)
+        return "agrees" if telling else "not informative"
 
     @property
     def false_alarm(self) -> float:

@@ -115,6 +115,13 @@ def test_row_is_not_informative_when_the_allowance_hides_a_wrong_theory():
     assert not judged(planted=1.001).agrees
 
 
+def test_row_that_disagrees_counts_even_where_it_could_not_tell_the_planted_theory():
+    result = judged(planted=1.101, theory=1.1)
+    assert not any(row.informative for row in result.rows)
+    assert {row.verdict for row in result.rows} == {"DISAGREES"}
+    assert result.verdict == "disagrees"
+
+
 def test_false_alarm_rate_of_a_row():
     """A right theory fails with probability 2.7e-3 whatever the number of samples:
     of 4000 rows with 6 samples, 11 +- 3.3 expected; 3 SE would give 120."""
