@@ -131,6 +131,12 @@ class Group:
             accepted=np.empty((n, n_draws)),
         )
 
+    def compile(self) -> None:
+        """Make the kernel ready, without moving anything."""
+        betas = np.ones(self.chains.spins.shape[0])
+        rules = kernels.Rules(kernels.HEAT_BATH, kernels.RANDOM, False)
+        self.advance(betas, rules, 0, 1, self.record(0))
+
     def advance(
         self, betas: NDArray[np.float64], rules: Any, n_draws: int, thin: int, out: Any
     ) -> None:
@@ -225,10 +231,10 @@ def spread(run: Any, groups: Sequence[Any], n_threads: int | None) -> list[Any]:
     threads = min(check_integer("n_threads", threads, 1), len(groups))
     if threads == 1:
         return [run(group) for group in groups]
-    # The first group goes alone: compiling, if needed at all, then happens once.
-    first = run(groups[0])
+    # Compiling, if needed at all, happens before the threads start, and once.
+    groups[0].compile()
     with ThreadPoolExecutor(threads) as pool:
-        return [first, *pool.map(run, groups[1:])]
+        return list(pool.map(run, groups))
 
 
 def available_threads() -> int:
