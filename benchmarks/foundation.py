@@ -28,6 +28,7 @@ def timed(function):
 
 
 def start_up():
+    """Python alone, importing everything, and the help text."""
     for label, program in (
         ("python alone", "pass"),
         ("import statmech, analytics, sims", "import statmech, analytics, sims"),
@@ -56,6 +57,7 @@ def plain_fixed_point(alpha, temperature, n_nodes=200, n_iterations=1000):
 
 
 def theory():
+    """The RS grid, and the plain iteration on a hundredth of it."""
     from analytics.dense import solve_storage_grid
 
     alpha, temperature = np.linspace(1e-3, 0.15, 100), np.linspace(0.01, 1.1, 100)
@@ -81,6 +83,7 @@ def naive_sweep(xi, s, temperature, rng):
 
 
 def updates():
+    """Updates a second through the public API, one thread."""
     import statmech
 
     for order, n, k, t in (

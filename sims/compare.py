@@ -12,10 +12,10 @@ unless the two sizes say otherwise: their difference gives a slope c' +- e, and 
 |c'| - 3 e > 2 the allowance is |c'|/N, where |c'| + 3 e < 2 it is (|c'| + 3 e)/N.
 
 A row that agrees is informative when it could have told a planted wrong theory from
-the right one: its allowance is at most half the distance between the two. A planted
-theory without a solution is told apart by the solution's being there. The verdict is
-"disagrees" when a row disagrees, "agrees" when none does and one or more are
-informative, "not informative" otherwise.
+the right one: its estimate is reliable, and its allowance is at most half the distance
+between the two. A planted theory without a solution is told apart by the solution's
+being there. The verdict is "disagrees" when a row disagrees, "agrees" when none does
+and one or more are informative, "not informative" otherwise.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
+        """ "agrees", "DISAGREES" or "not informative"."""
         if not self.agrees:
             return "DISAGREES"
         return "agrees" if self.informative else "not informative"
@@ -103,6 +104,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
+        """Whether the verdict is "agrees"."""
         return self.verdict == "agrees"
 
     @property
@@ -270,7 +272,7 @@ def _judge(
         slope=slope,
         z=z,
         agrees=_within(measured, prediction, allowance),
-        informative=allowance <= 0.5 * distance,
+        informative=measured.reliable and allowance <= 0.5 * distance,
         planted=planted,
     )
 

@@ -6,6 +6,7 @@ lines from theory, and a table of theory against simulation at points between th
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ class Plan:
     table_spins: int | None = None  # largest size of the table; None: the default
 
     def points(self) -> list[Point]:
+        """Every sample of every grid point, sample by sample."""
         return [
             Point(
                 order=self.order,
@@ -64,7 +66,7 @@ class Plan:
         ]
 
 
-def plan_phase_diagram(order: int, *, seed: int = 0, n_samples: int = 6) -> Plan:
+def plan_phase_diagram(order: int, *, seed: int = 0) -> Plan:
     """A 16 x 15 grid that reaches beyond the retrieval region, and 12 table points.
 
     The table lies at fractions of the spinodal load large enough that a theory with
@@ -72,7 +74,6 @@ def plan_phase_diagram(order: int, *, seed: int = 0, n_samples: int = 6) -> Plan
     systems of the sizes used stay in it.
     """
     p = check_order(order)
-    samples = check_integer("n_samples", n_samples, 6)
     top_t = theory.find_transition_temperature(p, 0.0).value
     line = theory.trace_line(p, "spinodal", n_points=41)
     top_alpha = float(np.max(line.alpha))
@@ -94,7 +95,7 @@ def plan_phase_diagram(order: int, *, seed: int = 0, n_samples: int = 6) -> Plan
         alphas=tuple(_few_digits(a) for a in alphas),
         temperatures=tuple(_few_digits(t) for t in temperatures),
         n_spins=n,
-        n_samples=samples,
+        n_samples=6,
         n_sweeps=150,
         n_burn_in=100,
         seed=check_integer("seed", seed, 0),
@@ -135,17 +136,16 @@ def run_table(plan: Plan, *, progress: bool = False) -> list[Comparison]:
         )
         for a, t in plan.table
     ]
-    jobs = [(e, point) for e in experiments for point in e.points()]
+    points = [e.points() for e in experiments]
+    jobs = [(e, p) for e, mine in zip(experiments, points, strict=True) for p in mine]
     results = run_points(
         lambda job: job[0].simulate(job[1]), jobs, progress="table" if progress else ""
     )
-    comparisons = []
-    for experiment in experiments:
-        mine = [j for j, (owner, _) in enumerate(jobs) if owner is experiment]
-        comparisons.append(
-            compare(experiment, [jobs[j][1] for j in mine], [results[j] for j in mine])
-        )
-    return comparisons
+    remaining = iter(results)
+    return [
+        compare(e, mine, list(itertools.islice(remaining, len(mine))))
+        for e, mine in zip(experiments, points, strict=True)
+    ]
 
 
 def _dataset(

@@ -51,8 +51,9 @@ def _notes(comparison: Comparison) -> list[str]:
     remedy = ""
     if comparison.verdict == "not informative":
         remedy = (
-            ": the allowance exceeds half the distance to a wrong theory; "
-            "take a larger N, or a load or temperature nearer to the spinodal"
+            ": no reliable estimate has an allowance below half the distance to a "
+            "wrong theory; take more samples, a larger N, or a load or temperature "
+            "nearer to the spinodal"
         )
     lines.append(f"verdict: {comparison.verdict}{remedy}")
     return lines

@@ -59,7 +59,7 @@ class Trace:
     spins : (chain, N) int8
         Final states.
     temperature : (draw,)
-        Units J = 1, k_B = 1.
+        Units J = 1, k_B = 1; nan where the chains differ (parallel tempering).
     target : int
     tracked : tuple of int
     settings : dict
@@ -151,7 +151,7 @@ class Start:
     groups: list[Group]
     target: int
     tracked: tuple[int, ...]
-    model: HebbianNetwork
+    settings: dict[str, Any]
 
 
 def prepare(
@@ -186,7 +186,17 @@ def prepare(
         )
         for first in range(0, n, group_size)
     ]
-    return Start(groups=groups, target=aim, tracked=tracked, model=model)
+    settings = {
+        "model": repr(model),
+        "alpha": model.alpha,
+        "n_chains": n,
+        "initial": initial if isinstance(initial, str) else "array",
+        "target": aim,
+        "cue_overlap": cue_overlap,
+        "seed": seed,
+        "path": tuple(path),
+    }
+    return Start(groups=groups, target=aim, tracked=tracked, settings=settings)
 
 
 def initial_spins(
@@ -248,12 +258,12 @@ def assemble(
     start: Start,
     records: Sequence[Any],
     temperature: NDArray[np.float64],
+    rules: Any,
     settings: dict[str, Any],
     spins: NDArray[np.int8] | None = None,
 ) -> Trace:
     """Join the records of all groups into one trace."""
     overlaps = np.concatenate([record.overlaps for record in records])
-    model = start.model
     if spins is None:
         spins = np.concatenate([group.chains.spins for group in start.groups])
     return Trace(
@@ -267,10 +277,10 @@ def assemble(
         target=start.target,
         tracked=start.tracked,
         settings={
-            "model": repr(model),
-            "alpha": model.alpha,
-            "n_chains": overlaps.shape[0],
-            "target": start.target,
+            **start.settings,
+            "dynamics": DYNAMICS[rules.dynamics],
+            "order": SCANS[rules.scan],
+            "uniform_bits": 53 if rules.wide else 24,
             **settings,
         },
     )
@@ -282,7 +292,7 @@ def copy_draw(one: Any, record: Any, draw: int) -> None:
         column[:, draw] = source[:, 0]
 
 
-def chain_settings(dynamics: str, order: str, uniform_bits: int) -> Any:
+def chain_rules(dynamics: str, order: str, uniform_bits: int) -> Any:
     """The kernel's `Rules` from their public names."""
     check_choice("dynamics", dynamics, DYNAMICS)
     check_choice("order", order, SCANS)

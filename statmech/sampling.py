@@ -15,7 +15,7 @@ from statmech.chains import (
     Group,
     Trace,
     assemble,
-    chain_settings,
+    chain_rules,
     copy_draw,
     inverse,
     prepare,
@@ -137,15 +137,15 @@ def sample(
     measured = check_integer("n_sweeps", n_sweeps, 1, MOST_SWEEPS)
     burn_in = check_integer("n_burn_in", n_burn_in, 0, MOST_SWEEPS)
     stride = check_integer("thin", thin, 1, measured)
-    settings = chain_settings(dynamics, order, uniform_bits)
+    rules = chain_rules(dynamics, order, uniform_bits)
     start = prepare(model, n_chains, initial, target, cue_overlap, track, seed, path)
     beta = inverse(t)
 
     def run(group: Group) -> Any:
         betas = np.full(group.chains.spins.shape[0], beta)
         record = group.record(measured // stride)
-        group.advance(betas, settings, burn_in, 1, group.record(0))
-        group.advance(betas, settings, measured // stride, stride, record)
+        group.advance(betas, rules, burn_in, 1, group.record(0))
+        group.advance(betas, rules, measured // stride, stride, record)
         return record
 
     records = spread(run, start.groups, n_threads)
@@ -153,18 +153,12 @@ def sample(
         start,
         records,
         np.full(measured // stride, t),
+        rules,
         {
             "temperature": t,
             "n_sweeps": measured,
             "n_burn_in": burn_in,
             "thin": stride,
-            "dynamics": dynamics,
-            "order": order,
-            "uniform_bits": uniform_bits,
-            "seed": seed,
-            "path": tuple(path),
-            "cue_overlap": cue_overlap,
-            "initial": initial if isinstance(initial, str) else "array",
         },
     )
 
@@ -210,14 +204,14 @@ def anneal(
     per_step = check_integer(
         "sweeps_per_temperature", sweeps_per_temperature, 1, MOST_SWEEPS
     )
-    settings = chain_settings(dynamics, order, uniform_bits)
+    rules = chain_rules(dynamics, order, uniform_bits)
     start = prepare(model, n_chains, initial, target, cue_overlap, track, seed, path)
 
     def run(group: Group) -> Any:
         record, one = group.record(schedule.size), group.record(1)
         for draw, t in enumerate(schedule):
             betas = np.full(group.chains.spins.shape[0], inverse(t))
-            group.advance(betas, settings, 1, per_step, one)
+            group.advance(betas, rules, 1, per_step, one)
             copy_draw(one, record, draw)
         return record
 
@@ -226,14 +220,8 @@ def anneal(
         start,
         records,
         schedule,
-        {
-            "sweeps_per_temperature": per_step,
-            "dynamics": dynamics,
-            "order": order,
-            "uniform_bits": uniform_bits,
-            "seed": seed,
-            "path": tuple(path),
-        },
+        rules,
+        {"sweeps_per_temperature": per_step},
     )
 
 
@@ -259,7 +247,7 @@ def descend(
     check_model(model)
     check_choice("order", order, SCANS[1:])
     limit = check_integer("max_sweeps", max_sweeps, 1, MOST_SWEEPS)
-    settings = chain_settings("heat-bath", order, 24)
+    rules = chain_rules("heat-bath", order, 24)
     start = prepare(model, n_chains, initial, target, cue_overlap, (), seed, path)
 
     def run(group: Group) -> Any:
@@ -267,7 +255,7 @@ def descend(
         counts = np.zeros(betas.size, dtype=np.int64)
         record = group.record(1)
         for _ in range(limit):
-            group.advance(betas, settings, 1, 1, record)
+            group.advance(betas, rules, 1, 1, record)
             moved = record.accepted[:, 0] > 0.0
             counts += moved
             if not moved.any():

@@ -14,7 +14,7 @@ from statmech.chains import (
     SWAPS,
     Trace,
     assemble,
-    chain_settings,
+    chain_rules,
     copy_draw,
     inverse,
     prepare,
@@ -101,7 +101,7 @@ def temper(
         )
     measured = check_integer("n_sweeps", n_sweeps, 1, MOST_SWEEPS)
     burn_in = check_integer("n_burn_in", n_burn_in, 0, MOST_SWEEPS)
-    settings = chain_settings(dynamics, order, uniform_bits)
+    rules = chain_rules(dynamics, order, uniform_bits)
     n = ladder.size
     start = prepare(
         model, n, initial, target, cue_overlap, track, seed, path, group_size=n
@@ -111,8 +111,7 @@ def temper(
     beta = betas.tolist()
     uniforms = generator(seed, (*path, SWAPS))
 
-    # States stay where they are; the walkers' temperatures move. at[k] is the walker
-    # at rung k.
+    # States stay where they are and temperatures move: at[k] is the walker at rung k.
     at = np.arange(n)
     tried, accepted = np.zeros(n - 1), np.zeros(n - 1)
     heading = np.zeros(n, dtype=np.int64)  # +1 after the lowest rung, -1 after highest
@@ -121,7 +120,7 @@ def temper(
     for sweep in range(burn_in + measured):
         walker_betas = np.empty(n)
         walker_betas[at] = betas
-        group.advance(walker_betas, settings, 1, 1, one)
+        group.advance(walker_betas, rules, 1, 1, one)
         if sweep >= burn_in:
             copy_draw(_at_rungs(one, at), record, sweep - burn_in)
         energies = (one.energies[at, 0] * model.n_spins).tolist()
@@ -140,15 +139,11 @@ def temper(
         start,
         [record._replace(replica_overlaps=np.empty((0, measured)))],
         np.full(measured, np.nan),
+        rules,
         {
             "temperatures": tuple(float(t) for t in ladder),
             "n_sweeps": measured,
             "n_burn_in": burn_in,
-            "dynamics": dynamics,
-            "order": order,
-            "uniform_bits": uniform_bits,
-            "seed": seed,
-            "path": tuple(path),
         },
         spins=group.chains.spins[at],
     )

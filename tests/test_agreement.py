@@ -6,11 +6,12 @@ of an earlier, independent simulation (its mean and standard error are written h
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 import statmech
 from analytics.dense import solve_storage
 from sims.experiments.dense import Point, simulate_retrieval
-from statmech.hebbian import load_unit
+from statmech.hebbian import load_unit, symmetric_sums
 from statmech.stats import estimate
 
 # order, alpha, T, N, {observable: (theory, earlier mean, earlier error or None)}
@@ -93,7 +94,11 @@ def test_agreement_at_p6_by_the_median():
     traces = measure(6, 0.0005, 0.2, 36, n_samples=24)
     means = np.array([trace["m"].mean(axis=1) for trace in traces]).ravel()
     assert solve_storage(6, 0.0005, 0.2).m == pytest.approx(0.9983, abs=6e-5)
-    assert np.median(means) == pytest.approx(0.9986, abs=0.002)
+    # Standard error of a median of n Gaussian values of width s: 1.2533 s / sqrt(n);
+    # s from the median deviation, which escapes do not move. The earlier run had 12.
+    width = 1.4826 * np.median(np.abs(means - np.median(means)))
+    error = 1.2533 * width * np.hypot(means.size**-0.5, 12**-0.5)
+    assert abs(np.median(means) - 0.9986) < 3.0 * error
 
 
 def low_load(n_spins):
@@ -112,7 +117,7 @@ def test_low_load_is_the_theory_at_zero_load():
     ours = low_load(1000)
     assert load_unit(4, 1000) > 9e8
     assert abs(ours.mean - 0.9972) < 3.0 * np.hypot(ours.error, 2e-4)
-    assert abs(ours.mean - solve_storage(4, 0.0, 0.3).m) < 3.0 * ours.error + 2e-3
+    assert abs(ours.mean - solve_storage(4, 0.0, 0.3).m) < 3.0 * ours.error + 2.0 / 1000
 
 
 SIZES = {2: (500, 1000, 2000), 3: (75, 150, 300), 4: (30, 60, 120)}
@@ -162,3 +167,63 @@ def test_error_falls_with_size(point):
     )
     assert abs(small - large) < 4.0 * np.hypot(e_small, e_large), right
     assert (np.abs(wrong) > 4.0 * error + abs(slope) / n).any(), wrong
+
+
+def paramagnet(order, alpha, temperature, n_spins):
+    """Energy per spin from random starts over 16 disorder samples; realised load."""
+    n_patterns = round(alpha * load_unit(order, n_spins))
+    traces = []
+    for sample in range(16):
+        patterns = statmech.patterns.rademacher(
+            n_patterns, n_spins, seed=6, path=(sample,)
+        )
+        network = statmech.HebbianNetwork(patterns, order)
+        run = statmech.sample(
+            network, temperature, n_sweeps=400, initial="random", seed=6, path=(sample,)
+        )
+        traces.append(run.energy)
+    return estimate(traces), network.alpha
+
+
+@pytest.mark.parametrize("n_spins", [700, 1000])
+def test_paramagnet_of_the_hopfield_network(n_spins):
+    """P = 2, T = 1.8 above T_g = 1.32: u within Student's 0.27 % margin plus 2/N,
+    which is a fortieth of u; the theory at twice the load fails."""
+    ours, alpha = paramagnet(2, 0.1, 1.8, n_spins)
+    margin = 3.6 * ours.error + 2.0 / n_spins
+    assert abs(ours.mean - solve_storage(2, alpha, 1.8, branch="paramagnet").energy) < (
+        margin
+    )
+    wrong = solve_storage(2, 2.0 * alpha, 1.8, branch="paramagnet").energy
+    assert abs(ours.mean - wrong) > margin
+
+
+def annealed_energy(n_patterns, n_spins):
+    """Exact <E>/N of P = 3 at T = 1 if every pattern were alone with the spins."""
+    sums = np.arange(-n_spins, n_spins + 1, 2)
+    energy = -2.0 / load_unit(3, n_spins) * symmetric_sums(sums, n_spins, 3)
+    law = binom.pmf((sums + n_spins) // 2, n_spins, 0.5) * np.exp(-energy)
+    return n_patterns / n_spins * (law @ energy) / law.sum()
+
+
+@pytest.mark.parametrize("n_spins", [100, 140])
+def test_paramagnet_of_a_dense_network(n_spins):
+    """P = 3, T = 1: simulation equals the annealed energy of its own size."""
+    ours, alpha = paramagnet(3, 0.1, 1.0, n_spins)
+    n_patterns = round(alpha * load_unit(3, n_spins))
+    annealed = annealed_energy(n_patterns, n_spins)
+    assert abs(ours.mean - annealed) < 3.6 * ours.error
+    assert abs(ours.mean - 2.0 * annealed) > 3.6 * ours.error
+
+
+def test_annealed_energy_tends_to_the_theory():
+    """Its distance to -beta C(1) is proportional to 1/N: 100, 200, 400 spins."""
+    gaps = []
+    for n in (100, 200, 400):
+        n_patterns = round(0.1 * load_unit(3, n))
+        alpha = n_patterns / load_unit(3, n)
+        theory = solve_storage(3, alpha, 1.0, branch="paramagnet").energy
+        gaps.append(annealed_energy(n_patterns, n) - theory)
+    first, second = gaps[0] / gaps[1], gaps[1] / gaps[2]
+    assert abs(second - 2.0) < abs(first - 2.0) < 1.0
+    assert gaps[2] < 0.0

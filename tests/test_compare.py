@@ -115,6 +115,17 @@ def test_row_is_not_informative_when_the_allowance_hides_a_wrong_theory():
     assert not judged(planted=1.001).agrees
 
 
+def test_frozen_row_agrees_but_tells_nothing():
+    """At T = 0 two replicas are equal: q = 1 exactly, and no fluctuation was seen."""
+    result = sims.check(
+        "dense", alpha=0.1, temperature=0.0, n_spins=400, n_samples=12, n_sweeps=20
+    )
+    rows = {row.observable: row for row in result.rows if row.n_spins == 400}
+    assert not rows["q"].estimate.reliable
+    assert rows["q"].verdict == "not informative"
+    assert rows["m"].verdict == "agrees"
+
+
 def test_row_that_disagrees_counts_even_where_it_could_not_tell_the_planted_theory():
     result = judged(planted=1.101, theory=1.1)
     assert not any(row.informative for row in result.rows)

@@ -85,6 +85,8 @@ def test_settings_hold_what_was_asked_and_every_default():
     run = temper(small(), [0.5, 1.0], n_sweeps=2, path=(3,))
     assert run.trace.settings["temperatures"] == (0.5, 1.0)
     assert run.trace.settings["path"] == (3,)
+    assert run.trace.settings["initial"] == "random"
+    assert run.trace.settings["cue_overlap"] == 1.0
 
 
 # Determinism ----------------------------------------------------------------------

@@ -17,6 +17,10 @@ from statmech.status import Status
 # The top of the curve is located to 1e-9 and flat there, so its load is exact to
 # rounding; 1e-13 covers the sums of the quadrature.
 TOP_ERROR = 1e-13
+TOP_PLACE = 1e-9
+
+# Rounding of a difference of free energies, which are sums of a few numbers below 1.
+_GAP_ROUNDING = 1e-14
 
 # alpha, T, m, error of the coordinate solved for, status
 LineRow = tuple[float, float, float, float, Status]
@@ -48,9 +52,11 @@ class Conditions:
         return -math.expm1(top), float(alpha)
 
     def spinodal(self, temperature: float) -> float:
+        """Largest load with a retrieval state; -1 above the zero-load spinodal."""
         return self.top(temperature)[1]
 
     def state(self, alpha: float, temperature: float, branch: str) -> SaddlePoint:
+        """`solve_storage` for this model."""
         return solve_storage(
             self.order, alpha, temperature, branch=branch, coincident=self.coincident
         )
@@ -63,6 +69,7 @@ class Conditions:
     # --- spinodal ---------------------------------------------------------------
 
     def spinodal_temperature(self, alpha: float) -> Prediction:
+        """Highest T at which the spinodal has the load `alpha`."""
         high = self.zero_load_temperature()
         if alpha == 0.0:
             return Prediction(high, 1e-15, Status.CONVERGED)
@@ -72,12 +79,11 @@ class Conditions:
         root = find_root(lambda t: self.spinodal(t) - alpha, peak_t, high)
         return self._with_top_error(root)
 
-    def lower_spinodal_temperature(self, alpha: float) -> float:
+    def lower_spinodal_temperature(self, alpha: float) -> Prediction:
         """Where a re-entrant spinodal is crossed from below; 0 if it is not."""
         if self.spinodal(0.0) >= alpha:
-            return 0.0
-        root = find_root(lambda t: self.spinodal(t) - alpha, 0.0, self.peak()[0])
-        return root.value if root.status.ok else 0.0
+            return Prediction(0.0, 0.0, Status.CLOSED_FORM)
+        return find_root(lambda t: self.spinodal(t) - alpha, 0.0, self.peak()[0])
 
     def _with_top_error(self, root: Prediction) -> Prediction:
         if not root.status.ok:
@@ -100,22 +106,21 @@ class Conditions:
         )
 
     def thermodynamic_load(self, temperature: float) -> Prediction:
+        """Load with equal free energies at fixed T (P = 2)."""
         if self.order != 2:
             return Prediction.missing(Status.NEEDS_RSB)
         top = self.spinodal(temperature)
         if top <= 0.0:
             return Prediction.missing(Status.NO_TRANSITION)
-        return self._with_gap_error(
-            find_root(
-                lambda a: self.free_energy_gap(a, temperature),
-                1e-9 * top,
-                top * (1.0 - 1e-10),
-                relative=1e-14,
-            ),
-            lambda a: self.free_energy_gap(a, temperature),
-        )
+
+        def gap(alpha: float) -> float:
+            return self.free_energy_gap(alpha, temperature)
+
+        root = find_root(gap, 1e-9 * top, top * (1.0 - 1e-10), relative=1e-14)
+        return self._with_gap_error(root, gap)
 
     def thermodynamic_temperature(self, alpha: float) -> Prediction:
+        """Highest T with equal free energies at fixed load (P = 2)."""
         if self.order != 2:
             return Prediction.missing(Status.NEEDS_RSB)
         if alpha == 0.0:
@@ -123,8 +128,11 @@ class Conditions:
         spinodal = self.spinodal_temperature(alpha)
         if not spinodal.status.ok:
             return spinodal
+        floor = self.lower_spinodal_temperature(alpha)
+        if not floor.status.ok:
+            return floor
         high = spinodal.value * (1.0 - 1e-10)
-        low = self.lower_spinodal_temperature(alpha) * (1.0 + 1e-10)
+        low = floor.value * (1.0 + 1e-10)
 
         def gap(t: float) -> float:
             return self.free_energy_gap(alpha, t)
@@ -138,13 +146,21 @@ class Conditions:
 
     @staticmethod
     def _with_gap_error(root: Prediction, gap: Callable[[float], float]) -> Prediction:
+        """Rounding over the slope of the gap; no number where rounding hides it."""
         if not root.status.ok:
             return root
-        h = 1e-4 * root.value
-        slope = (gap(root.value + h) - gap(root.value - h)) / (2.0 * h)
-        known = math.isfinite(slope) and slope != 0.0
-        error = root.error + (1e-14 / abs(slope) if known else 1e-9)
-        return Prediction(root.value, error, root.status)
+        h = 0.1 * root.value
+        rise = math.nan
+        # Both sides have to lie where both states exist.
+        while math.isnan(rise) and h > 1e-8 * root.value:
+            rise = abs(gap(root.value + h) - gap(root.value - h))
+            h *= 0.1
+        if not rise > _GAP_ROUNDING:
+            return Prediction.missing(Status.NOT_CONVERGED)
+        slope = rise / (20.0 * h)
+        return Prediction(
+            root.value, root.error + _GAP_ROUNDING / slope, Status.CONVERGED
+        )
 
     # --- replicon ---------------------------------------------------------------
 
@@ -194,6 +210,7 @@ class Conditions:
         return nothing
 
     def replicon_temperature(self, alpha: float) -> Prediction:
+        """Highest T with lambda = 0 on the retrieval branch at fixed load."""
         spinodal = self.spinodal_temperature(alpha)
         if not spinodal.status.ok or alpha == 0.0:
             return Prediction.missing(Status.NO_TRANSITION)
@@ -201,10 +218,12 @@ class Conditions:
         def replicon(log_t: float) -> float:
             return float(self.state(alpha, math.exp(log_t), "retrieval").replicon)
 
-        high = math.log(spinodal.value) - 1e-9
         floor = self.lower_spinodal_temperature(alpha)
-        low = math.log(floor) + 1e-9 if floor > 0.0 else high
-        while floor == 0.0 and replicon(low) > 0.0:
+        if not floor.status.ok:
+            return floor
+        high = math.log(spinodal.value) - TOP_PLACE
+        low = math.log(floor.value) + TOP_PLACE if floor.value > 0.0 else high
+        while floor.value == 0.0 and replicon(low) > 0.0:
             low -= math.log(2.0)
             if low < math.log(SMALLEST):
                 return Prediction.missing(Status.NO_TRANSITION)
@@ -214,7 +233,7 @@ class Conditions:
         t = math.exp(root.value)
         return Prediction(t, 10.0 * t * root.error, root.status)
 
-    def replicon_end(self) -> float:
+    def replicon_end(self) -> Prediction:
         """T at which the replicon line meets the spinodal."""
         high = self.zero_load_temperature()
 
@@ -223,11 +242,13 @@ class Conditions:
             return self.replicon_on_curve(t, float(top))[0]
 
         root = find_root(at_top, 1e-4 * high, 0.98 * high)
-        return root.value if root.status.ok else 0.98 * high
+        # lambda is not flat at the top, so its place limits the temperature.
+        return Prediction(root.value, root.error + TOP_PLACE, root.status)
 
     # --- rows of lines ----------------------------------------------------------
 
     def line_row(self, kind: str, temperature: float) -> LineRow:
+        """The point at `temperature` of a spinodal, thermodynamic or replicon line."""
         if kind == "spinodal":
             m, alpha = self.top(temperature)
             if alpha <= 0.0:  # the end of the line itself
@@ -238,16 +259,15 @@ class Conditions:
             if temperature >= 1.0:
                 return 0.0, temperature, 0.0, 0.0, Status.CLOSED_FORM
             found = self.thermodynamic_load(temperature)
-            m = (
-                self.state(found.value, temperature, "retrieval").m
-                if (found.status.ok)
-                else math.nan
-            )
+            m = math.nan
+            if found.status.ok:
+                m = self.state(found.value, temperature, "retrieval").m
         else:
             found, m = self.replicon_load(temperature)
         return found.value, temperature, m, found.error, found.status
 
     def nishimori_rows(self, n_points: int) -> list[LineRow]:
+        """States on T = alpha (P-1)! up to the maximum of the spinodal (P >= 3)."""
         unit = math.factorial(self.order - 1)
         end_t, _ = self.peak()
         # The peak is flat, so its place is known to the square root of rounding; stay

@@ -169,7 +169,7 @@ def end_of_curve(order, temperature):
 
 @kernel
 def excess(order, beta, delta):
-    """delta - (1 - tanh(beta m**(P-1))) at m = 1 - delta, relative to delta."""
+    """delta - (1 - tanh(beta m**(P-1))) at m = 1 - delta."""
     e = math.exp(-2.0 * signal(order, beta, delta))
     return delta - 2.0 * e / (1.0 + e)
 

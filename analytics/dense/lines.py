@@ -218,8 +218,10 @@ def trace_line(
     if kind == "thermodynamic" and p != 2:
         return _empty(kind, p, Status.NEEDS_RSB)
     if kind == "replicon":
-        end_t = theory.replicon_end()
-        temperatures = end_t * np.geomspace(1e-6, 1.0, n)
+        meeting = theory.replicon_end()
+        if not meeting.status.ok:
+            return _empty(kind, p, meeting.status)
+        temperatures = meeting.value * np.geomspace(1e-6, 1.0, n)
     else:
         # Denser at both ends, where the lines are steep or flat.
         top_t = theory.zero_load_temperature()
@@ -227,8 +229,8 @@ def trace_line(
     rows = [theory.line_row(kind, float(t)) for t in temperatures]
     if kind == "replicon":
         # There lambda vanishes at the spinodal itself, to the root's accuracy.
-        m, alpha = theory.top(end_t)
-        rows[-1] = (alpha, end_t, m, 1e-9, Status.CONVERGED)
+        m, alpha = theory.top(meeting.value)
+        rows[-1] = (alpha, meeting.value, m, meeting.error, meeting.status)
     return _line(kind, p, rows)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.dense.crosstalk import first_derivative
-from analytics.solve import SaddlePoint, find_maximum
+from analytics.solve import SaddlePoint, find_maximum, find_root
 from statmech.status import Status
 
 _X_MAX = 1e8  # alpha(x) is below 1e-16 there
@@ -44,29 +44,27 @@ def solve_zero_temperature(
     order: int, c: NDArray[np.float64], alpha: float
 ) -> SaddlePoint:
     """Retrieval state at T = 0 and the given load."""
-    from scipy.optimize import brentq
-
     if alpha == 0.0:
         u = -1.0 / order
         return SaddlePoint(1.0, 1.0, u, u, 1.0, 0.0, 0.0, 0, Status.CLOSED_FORM)
     x_top, capacity = find_capacity(order, c)
     if alpha > capacity:
         return SaddlePoint.missing(Status.NO_RETRIEVAL)
-    x_max = _X_MAX
+    x_max, n_iter = _X_MAX, 0
     if load_at(order, c, x_max) > alpha:
         # A load below 1e-16 per spin leaves no trace in m, q or u.
         x = x_max
-        n_iter = 0
     else:
-        x, report = brentq(
-            lambda log_x: load_at(order, c, math.exp(log_x)) / alpha - 1.0,
-            math.log(x_top),
-            math.log(x_max),
-            xtol=1e-15,
-            rtol=1e-15,
-            full_output=True,
-        )
-        x, n_iter = math.exp(x), report.iterations
+
+        def excess_load(log_x: float) -> float:
+            nonlocal n_iter
+            n_iter += 1
+            return load_at(order, c, math.exp(log_x)) / alpha - 1.0
+
+        root = find_root(excess_load, math.log(x_top), math.log(x_max), absolute=1e-15)
+        if not root.status.ok:
+            return SaddlePoint.missing(Status.NOT_CONVERGED, n_iter=n_iter)
+        x = math.exp(root.value)
     m = math.erf(x)
     if order == 2:
         delta = (m / x) ** 2 / 2.0

@@ -180,6 +180,7 @@ class DenseStorage(Experiment):
         return max(round(_SMALLER * n), self.order + 1), n
 
     def settings(self) -> dict[str, Any]:
+        """Every parameter, defaults written back."""
         return {
             "order": self.order,
             "alpha": self.alpha,
@@ -194,6 +195,7 @@ class DenseStorage(Experiment):
         }
 
     def points(self) -> list[Point]:
+        """Both sizes, every disorder sample."""
         return [
             Point(
                 order=self.order,
@@ -221,6 +223,7 @@ class DenseStorage(Experiment):
         return int((means < 0.5 * theory["m"].value).sum()), means.size
 
     def predict(self, point: Point) -> Mapping[str, Prediction]:
+        """Replica-symmetric retrieval state at the realised load."""
         return _as_predictions(
             theory.solve_storage(
                 point.order,
