@@ -216,10 +216,8 @@ def _table_variables(comparisons: Sequence[Comparison]) -> dict[str, Any]:
             "check",
             np.array([c.settings["temperature"] for c in comparisons]),
         ),
-        "check_agrees": (
-            "check",
-            np.array([c.agrees for c in comparisons], dtype=np.int8),
-        ),
+        "check_verdict": ("check", np.array([c.verdict for c in comparisons])),
+        "check_escaped": ("check", np.array([c.escaped for c in comparisons])),
         "row_observable": ("row", np.array([r.observable for r in rows[0]])),
         "row_n_spins": column(lambda r: r.n_spins),
         "row_prediction": column(lambda r: r.prediction.value),
