@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import math
 import operator
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,37 @@ class ParameterTypeError(_NamedError, TypeError):
     """A parameter is of a kind that cannot be used at all."""
 
 
+class MemoryLimitError(StatmechError, MemoryError):
+    """More memory is asked for than there is; nothing was allocated."""
+
+    def __init__(self, what: str, needed: int, available: int, remedy: str = ""):
+        self.what = what
+        self.needed = needed
+        self.available = available
+        self.remedy = remedy
+        text = (
+            f"{what}: needs {_amount(needed)} of memory, "
+            f"{_amount(available)} is available"
+        )
+        super().__init__(f"{text}; {remedy}" if remedy else text)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.what, self.needed, self.available, self.remedy)
+
+
+class CheckpointError(StatmechError):
+    """A checkpoint that cannot be written, read or trusted."""
+
+    def __init__(self, path: object, problem: str, remedy: str):
+        self.path = str(path)
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"checkpoint {self.path!r}: {problem}; {remedy}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.problem, self.remedy)
+
+
 class CacheWarning(UserWarning):
     """Compiled kernels cannot be kept on disk; results are unaffected."""
 
@@ -52,10 +84,21 @@ def _sentence(name: str, value: object, allowed: str, remedy: str) -> str:
     return f"{text}; {remedy}" if remedy else text
 
 
+def _amount(n_bytes: int) -> str:
+    """Bytes as people say them."""
+    size, unit = n_bytes / 2**20, "MiB"
+    if n_bytes >= 2**30:
+        size, unit = n_bytes / 2**30, "GiB"
+    return f"{size:.4g} {unit}" if size >= 1e4 else f"{size:.2f} {unit}"
+
+
 def _short(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"array of shape {value.shape}, dtype {value.dtype}"
-    text = repr(value.item() if isinstance(value, np.generic) else value)
+    try:
+        text = repr(value.item() if isinstance(value, np.generic) else value)
+    except Exception:  # integers of thousands of digits, nesting, a broken __repr__
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -148,6 +191,29 @@ def check_choice(name: str, value: object, options: Sequence[str]) -> str:
     return value
 
 
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
+# Names that some file systems keep for devices, whatever their suffix.
+_DEVICES = {"con", "prn", "aux", "nul"} | {
+    f"{port}{number}" for port in ("com", "lpt") for number in range(10)
+}
+
+
+def check_name(name: str, value: object) -> str:
+    """Return `value` if it can name a variable, a dimension, a file on any system.
+
+    >>> check_name("axis", "cue_overlap")
+    'cue_overlap'
+    """
+    allowed = "a name of 1 to 64 of A-Z a-z 0-9 _ . -, a letter first"
+    if not isinstance(value, str):
+        raise ParameterTypeError(name, value, allowed)
+    if not _NAME.fullmatch(value) or ".." in value or value.endswith("."):
+        raise ParameterError(name, value, allowed)
+    if value.split(".")[0].lower() in _DEVICES:
+        raise ParameterError(name, value, allowed, "this one is kept for a device")
+    return value
+
+
 def nearest(word: str, options: Iterable[str]) -> str:
     """'did you mean ...?' for a misspelt word, or an empty string."""
     close = difflib.get_close_matches(word, list(options), n=1)
@@ -186,9 +252,24 @@ def check_levels(
     _check_shape(name, array, shape, allowed)
     if array.size == 0:
         raise ParameterError(name, array, allowed, "it is empty")
-    if not np.isin(array, levels).all():
+    if not all(np.isin(part, levels).all() for part in blocks(array)):
         raise ParameterError(name, array, allowed, "it holds other values")
     return np.ascontiguousarray(array, dtype=np.int8)
+
+
+def blocks(array: NDArray[Any], largest: int = 2**20) -> Iterator[NDArray[Any]]:
+    """Views that make up `array`, of at most `largest` entries each.
+
+    For what would otherwise need temporaries as large as the array.
+    """
+    width = math.prod(array.shape[1:])
+    if array.ndim > 1 and width > largest:
+        for row in array:
+            yield from blocks(row, largest)
+        return
+    step = max(1, largest // max(1, width))
+    for first in range(0, array.shape[0], step):
+        yield array[first : first + step]
 
 
 def _real_array(name: str, value: ArrayLike, allowed: str) -> NDArray[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from statmech.errors import (
     ParameterError,
     ParameterTypeError,
+    blocks,
     check_array,
     check_choice,
     check_integer,
@@ -19,12 +22,16 @@ from statmech.errors import (
     check_order,
     check_real,
 )
+from statmech.machine import require_memory, smaller
 
 if TYPE_CHECKING:
     from statmech.kernels.hebbian import SignRows
 
 COINCIDENT = ("exclude", "keep")
 LARGEST_FIELD = 1e290  # the energy of 2**31 spins stays finite
+MOST = 2**31 - 1  # patterns and spins: sites and counts are 32 bits in the kernels
+
+_TABLE_BLOCK = 2**14  # entries of a table that are Python's integers at one time
 
 
 class HebbianNetwork:
@@ -66,6 +73,8 @@ class HebbianNetwork:
     ------
     ParameterError, ParameterTypeError
         If a pattern entry is not +-1, P exceeds N, or the field is not finite.
+    MemoryLimitError
+        If the patterns have to be copied, or a table made, and there is no room.
 
     References
     ----------
@@ -92,6 +101,7 @@ class HebbianNetwork:
         coincident: str = "exclude",
         field: float | ArrayLike = 0.0,
     ) -> None:
+        _check_extent(patterns)
         self.patterns: NDArray[np.int8] = check_levels(
             "patterns", patterns, (None,) * 2
         )
@@ -126,7 +136,7 @@ class HebbianNetwork:
     def energy(self, spins: ArrayLike) -> float:
         """Total energy E of a configuration `spins` (N,) of +-1."""
         s = check_levels("spins", spins, (self.n_spins,))
-        overlaps = self.patterns.astype(np.int64) @ s.astype(np.int64)
+        overlaps = integer_overlaps(self.patterns, s)
         f = self._energy_of_sums
         total = f[(overlaps + self.n_spins) >> 1].sum()
         return float(-self.prefactor * total - self.field @ s)
@@ -134,22 +144,28 @@ class HebbianNetwork:
     def local_fields(self, spins: ArrayLike) -> NDArray[np.float64]:
         """h (N,), where 2 s_i h_i is the energy cost of flipping spin i alone."""
         s = check_levels("spins", spins, (self.n_spins,)).astype(np.int64)
-        xi = self.patterns.astype(np.int64)
-        others = (xi @ s)[:, None] - xi * s
         table = self._field_of_sums
-        terms = table[(others + self.n_spins - 1) >> 1]
-        return self.prefactor * (xi * terms).sum(axis=0) + self.field
+        total = np.zeros((0, self.n_spins), dtype=table.dtype)
+        for part in _row_blocks(self.patterns):
+            xi = part.astype(np.int64)
+            others = (xi @ s)[:, None] - xi * s
+            terms = xi * table[(others + self.n_spins - 1) >> 1]
+            # The sum so far is the first row: floats are added in the order of one
+            # sum over all patterns.
+            total = np.concatenate([total, terms]).sum(axis=0, keepdims=True)
+        return self.prefactor * total[0] + self.field
 
     @cached_property
     def _energy_of_sums(self) -> NDArray[np.float64]:
         """f(S) at S = -N, -N + 2, ..., N."""
         n, p = self.n_spins, self.order
+        self._require_tables()
         sums = np.arange(-n, n + 1, 2)
         if self.coincident == "exclude":
             return symmetric_sums(sums, n, p)
         if p == 2:
             return 0.5 * sums.astype(np.float64) ** 2
-        return np.array([float(int(total) ** p) for total in sums])
+        return _tabulate(lambda s: s.astype(object) ** p, sums, np.float64)
 
     @cached_property
     def _field_of_sums(self) -> NDArray[Any]:
@@ -158,17 +174,44 @@ class HebbianNetwork:
         int64 if no sum over the patterns can overflow, float64 rounded once otherwise.
         """
         n, p = self.n_spins, self.order
+        self._require_tables()
         sums = np.arange(-n + 1, n, 2)
         if p == 2:
             return sums
+        # The largest entry is the last: all spins equal.
         if self.coincident == "exclude":
-            exact = exact_symmetric_sums(sums, n - 1, p - 1)
+            largest = math.comb(n - 1, p - 1)
         else:
-            t = sums.astype(object)
-            exact = ((t + 1) ** p - (t - 1) ** p) // 2
-        largest = max(abs(int(exact.min())), abs(int(exact.max())))
+            largest = (n**p - (n - 2) ** p) // 2
+
+        def exact(t: NDArray[Any]) -> NDArray[Any]:
+            if self.coincident == "exclude":
+                return exact_symmetric_sums(t, n - 1, p - 1)
+            t = t.astype(object)
+            return ((t + 1) ** p - (t - 1) ** p) // 2
+
         fits = largest * self.n_patterns < 2**62
-        return exact.astype(np.int64 if fits else np.float64)
+        return _tabulate(exact, sums, np.int64 if fits else np.float64)
+
+    def _require_tables(self) -> None:
+        require_memory(
+            table_bytes(self.n_spins, self.order),
+            f"tables of n_spins = {self.n_spins} at order = {self.order}",
+            remedy=smaller(
+                n_spins=(self.n_spins, lambda n: table_bytes(n, self.order))
+            ),
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what the moves depend on: the same network, the same digest."""
+        kind = ("HebbianNetwork", self.patterns.shape, self.order, self.coincident)
+        content = hashlib.sha256(repr(kind).encode())
+        content.update(self.patterns.reshape(-1).view(np.uint8).data)
+        # The sum makes a negative zero, which acts as zero, look like it.
+        for part in blocks(self.field):
+            content.update((part + 0.0).astype("<f8", copy=False).data)
+        return content.hexdigest()
 
     @cached_property
     def rows(self) -> SignRows:
@@ -186,6 +229,60 @@ class HebbianNetwork:
             prefactor=self.prefactor,
             shift=excluded if pairwise else 0.0,
             external=self.field,
+        )
+
+
+def table_bytes(n_spins: int, order: int) -> int:
+    """Peak memory of the two tables of a network in bytes, 16 N of which stay."""
+    # A block is a few arrays of Python's integers, of at most `bits` bits.
+    bits = order * max(n_spins, 2).bit_length()
+    block = min(n_spins, _TABLE_BLOCK) * 5 * (48 + bits // 8)
+    return (24 if order > 2 else 32) * n_spins + block
+
+
+def network_bytes(n_patterns: int, n_spins: int, order: int) -> int:
+    """Peak memory of a `HebbianNetwork` that is run, in bytes, its patterns included.
+
+    The kernels read a second copy of the patterns, site by site.
+    """
+    return n_patterns * n_spins + rows_bytes(n_patterns, n_spins, order)
+
+
+def rows_bytes(n_patterns: int, n_spins: int, order: int) -> int:
+    """What `HebbianNetwork.rows` adds to the patterns, in bytes."""
+    tables = table_bytes(n_spins, order) if order > 2 else 0
+    return n_patterns * n_spins + 4 * n_spins + tables
+
+
+def _row_blocks(patterns: NDArray[np.int8]) -> Iterator[NDArray[np.int8]]:
+    """Whole rows whose 64-bit copies stay small."""
+    n_patterns, n_spins = patterns.shape
+    step = max(1, 2**18 // n_spins)
+    for first in range(0, n_patterns, step):
+        yield patterns[first : first + step]
+
+
+def integer_overlaps(
+    patterns: NDArray[np.int8], spins: NDArray[np.int8]
+) -> NDArray[np.int64]:
+    """S_mu = sum_i xi_mu_i s_i (K,), exact, of patterns (K, N)."""
+    s = spins.astype(np.int64)
+    return np.concatenate([xi.astype(np.int64) @ s for xi in _row_blocks(patterns)])
+
+
+def _check_extent(patterns: Any) -> None:
+    """Refuse an array whose sizes or whose copy go beyond what can be kept."""
+    if not isinstance(patterns, np.ndarray) or patterns.ndim != 2:
+        return  # `check_levels` says more
+    k, n = patterns.shape
+    for name, count in (("n_patterns", k), ("n_spins", n)):
+        if count > MOST:
+            raise ParameterError(name, count, f"at most {MOST}")
+    if patterns.dtype != np.int8 or not patterns.flags.c_contiguous:
+        require_memory(
+            k * n,
+            f"an int8 copy of n_patterns = {k} of n_spins = {n}",
+            remedy="give a C-contiguous int8 array, which is used as it is",
         )
 
 
@@ -222,6 +319,17 @@ def load_unit(order: int, n_spins: int, coincident: str = "exclude") -> float:
     return float(math.perm(n_spins - 1, order - 1))
 
 
+def _tabulate(
+    exact: Callable[[NDArray[Any]], NDArray[Any]], sums: NDArray[Any], dtype: Any
+) -> NDArray[Any]:
+    """exact(sums), rounded once; block by block, since its integers may be Python's."""
+    table = np.empty(sums.shape, dtype=dtype)
+    pairs = zip(blocks(table, _TABLE_BLOCK), blocks(sums, _TABLE_BLOCK), strict=True)
+    for part, some in pairs:
+        part[...] = exact(some)
+    return table
+
+
 def symmetric_sums(
     sums: NDArray[Any], n_variables: int, degree: int
 ) -> NDArray[np.float64]:
@@ -231,7 +339,9 @@ def symmetric_sums(
     >>> symmetric_sums(np.array([-2, 0, 2]), 2, 2)
     array([ 1., -1.,  1.])
     """
-    return exact_symmetric_sums(sums, n_variables, degree).astype(np.float64)
+    return _tabulate(
+        lambda some: exact_symmetric_sums(some, n_variables, degree), sums, np.float64
+    )
 
 
 def exact_symmetric_sums(

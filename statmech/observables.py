@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from statmech.errors import ParameterError, check_array, check_levels
-from statmech.hebbian import HebbianNetwork, check_model
+from statmech.hebbian import HebbianNetwork, check_model, integer_overlaps
 
 
 def mattis_magnetizations(spins: ArrayLike, patterns: ArrayLike) -> NDArray[np.float64]:
@@ -30,7 +30,7 @@ def mattis_magnetizations(spins: ArrayLike, patterns: ArrayLike) -> NDArray[np.f
     """
     s = check_levels("spins", spins, (None,))
     xi = check_levels("patterns", patterns, (None, s.size))
-    return (xi.astype(np.int64) @ s.astype(np.int64)) / s.size
+    return integer_overlaps(xi, s) / s.size
 
 
 def replica_overlap(spins: ArrayLike, others: ArrayLike) -> float:

@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from statmech.errors import check_integer, check_levels, check_real
+from statmech.machine import require_memory, smaller
 from statmech.rng import generator
+
+
+def pattern_bytes(n_patterns: int, n_spins: int) -> int:
+    """Peak memory of `rademacher` in bytes; n_patterns x n_spins of them stay."""
+    drawn = n_patterns * ((n_spins + 7) // 8)
+    # NumPy holds four copies of the random words while it makes them bytes.
+    return max(4 * drawn, drawn + n_patterns * n_spins)
 
 
 def rademacher(
@@ -33,6 +41,8 @@ def rademacher(
     ------
     ParameterError, ParameterTypeError
         If a count is below 1, or the seed is negative or not an integer.
+    MemoryLimitError
+        If they do not fit into memory.
 
     Examples
     --------
@@ -41,12 +51,22 @@ def rademacher(
     """
     k = check_integer("n_patterns", n_patterns, 1, 2**31 - 1)
     n = check_integer("n_spins", n_spins, 1, 2**31 - 1)
+    require_memory(
+        pattern_bytes(k, n),
+        f"n_patterns = {k} of n_spins = {n}",
+        remedy=smaller(
+            n_patterns=(k, lambda fewer: pattern_bytes(fewer, n)),
+            n_spins=(n, lambda fewer: pattern_bytes(k, fewer)),
+        ),
+    )
     # One random bit a spin; the rows end on byte boundaries so that pattern mu of a
     # given path does not depend on how many patterns follow it.
     row_bytes = (n + 7) // 8
     raw = np.frombuffer(generator(seed, path).bytes(k * row_bytes), dtype=np.uint8)
-    bits = np.unpackbits(raw.reshape(k, row_bytes), axis=1, count=n)
-    return (2 * bits.view(np.int8) - 1).astype(np.int8)
+    signs = np.unpackbits(raw.reshape(k, row_bytes), axis=1, count=n).view(np.int8)
+    signs *= 2
+    signs -= 1
+    return signs
 
 
 def corrupt(

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from statmech.chains import (
     MOST_SWEEPS,
     SWAPS,
-    Trace,
     assemble,
     chain_rules,
     copy_draw,
@@ -27,6 +26,7 @@ from statmech.errors import (
 )
 from statmech.hebbian import HebbianNetwork, check_model
 from statmech.rng import generator
+from statmech.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def temper(
 
     Raises
     ------
-    ParameterError, ParameterTypeError
+    ParameterError, ParameterTypeError, MemoryLimitError
+        Before any update is made.
 
     References
     ----------
@@ -104,7 +105,17 @@ def temper(
     rules = chain_rules(dynamics, order, uniform_bits)
     n = ladder.size
     start = prepare(
-        model, n, initial, target, cue_overlap, track, seed, path, group_size=n
+        model,
+        n,
+        initial,
+        target,
+        cue_overlap,
+        track,
+        seed,
+        path,
+        n_draws=measured,
+        sweeps_per_draw=1,
+        group_size=n,
     )
     group = start.groups[0]
     betas = np.array([inverse(t) for t in ladder])

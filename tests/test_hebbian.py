@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import reference
 
-from statmech import HebbianNetwork
+from statmech import HebbianNetwork, sample
+from statmech.chains import overlap_type
 from statmech.errors import ParameterError
 from statmech.hebbian import load_unit, symmetric_sums
 from statmech.patterns import corrupt, rademacher
@@ -176,6 +177,113 @@ def test_kept_tables_are_correctly_rounded(order, n):
             assert model.local_fields(s)[-1] == pytest.approx(
                 float(field), rel=4 * EPS, abs=1e-300
             )
+
+
+# Integers beyond 64 bits -----------------------------------------------------------
+
+
+def exact_sum(n, total, degree):
+    """e_degree of n signs that sum to `total`, in Python's integers."""
+    plus = (n + total) // 2
+    return sum(
+        (-1) ** k * math.comb(n - plus, k) * math.comb(plus, degree - k)
+        for k in range(degree + 1)
+    )
+
+
+def exact_terms(model, s):
+    """(f of each pattern, xi_mu_i G of each pattern and spin) in Python's integers."""
+    n, p = model.n_spins, model.order
+    xi = [[int(x) for x in row] for row in model.patterns]
+    sums = [sum(x * int(y) for x, y in zip(row, s, strict=True)) for row in xi]
+    if model.coincident == "exclude":
+        energies = [exact_sum(n, total, p) for total in sums]
+        known = {
+            (total, a): exact_sum(n - 1, total - a, p - 1)
+            for total in set(sums)
+            for a in (-1, 1)
+        }
+    else:
+        energies = [Fraction(total**p) for total in sums]
+        known = {
+            (total, a): Fraction((total - a + 1) ** p - (total - a - 1) ** p, 2)
+            for total in set(sums)
+            for a in (-1, 1)
+        }
+    fields = [
+        [x * known[total, x * int(y)] for x, y in zip(row, s, strict=True)]
+        for row, total in zip(xi, sums, strict=True)
+    ]
+    return energies, fields
+
+
+@pytest.mark.parametrize("coincident", ["exclude", "keep"])
+@pytest.mark.parametrize(
+    ("order", "n", "k"),
+    [(20, 2000, 5), (20, 40, 30), (12, 150, 30), (6, 700, 40), (3, 5000, 3)],
+)
+def test_energy_and_fields_equal_integers_of_any_size(order, n, k, coincident):
+    """Below and beyond 64 bits: one rounding a pattern, of the sum of magnitudes."""
+    patterns = rademacher(k, n, seed=order)
+    model = HebbianNetwork(patterns, order, coincident=coincident)
+    s = corrupt(patterns[0], 0.9, seed=1)
+    energies, fields = exact_terms(model, s)
+    c = Fraction(math.factorial(order - 1), math.perm(n - 1, order - 1))
+    if coincident == "keep":
+        c = Fraction(1, order * n ** (order - 1))
+    scale = float(c * sum(map(abs, energies)))
+    error = abs(Fraction(model.energy(s)) + c * sum(energies))
+    assert float(error) <= (k + 4) * EPS * scale
+    got = model.local_fields(s)
+    for i in range(0, n, max(1, n // 50)):
+        column = [row[i] for row in fields]
+        scale = float(c * sum(map(abs, column)))
+        error = abs(Fraction(got[i]) - c * sum(column))
+        assert float(error) <= (k + 4) * EPS * scale
+
+
+@pytest.mark.parametrize("coincident", ["exclude", "keep"])
+def test_sums_of_fields_leave_integers_where_they_could_wrap(coincident):
+    """All patterns equal: the largest sum there is, at the last K in int64 and at the
+    first in float64, in NumPy and in the kernel."""
+    n, order = 700, 8
+    most = math.comb(n - 1, order - 1)
+    if coincident == "keep":
+        n = 160
+        most = (n**order - (n - 2) ** order) // 2
+    top = (2**62 - 1) // most
+    assert 100 < top < 1000
+    for k, dtype in ((top, np.int64), (top + 1, np.float64)):
+        model = HebbianNetwork(
+            np.ones((k, n), dtype=np.int8), order, coincident=coincident
+        )
+        table = model.rows.field_table
+        assert table.dtype == dtype
+        assert int(table[-1]) == (most if dtype == np.int64 else int(float(most)))
+        exact = float(Fraction(model.prefactor) * k * most)
+        up = np.ones(n)
+        np.testing.assert_allclose(model.local_fields(up), exact, rtol=k * EPS, atol=0)
+        assert model.energy(-up) == pytest.approx(model.energy(up), rel=k * EPS)
+        trace = sample(model, 0.0, n_sweeps=2, n_burn_in=0, seed=1)
+        assert (trace.m == 1.0).all()
+        np.testing.assert_allclose(
+            trace.energy * n, model.energy(up), rtol=k * EPS, atol=0
+        )
+
+
+def test_overlaps_are_wide_where_a_field_could_wrap():
+    """K N <= 2**31 - 1 fits in 32 bits, 2**31 does not."""
+    assert overlap_type(2**15, 2**16 - 1) is np.int32
+    assert overlap_type(1, 2**31 - 1) is np.int32
+    assert overlap_type(2**15, 2**16) is np.int64
+    assert overlap_type(2**31 - 1, 2**31 - 1) is np.int64
+
+
+def test_more_patterns_or_spins_than_the_kernels_count_are_refused():
+    """2**31 of either; the arrays are views of one number."""
+    for shape, name in (((2**31, 2), "n_patterns"), ((1, 2**31), "n_spins")):
+        with pytest.raises(ParameterError, match=f"{name} = 2147483648: must be at"):
+            HebbianNetwork(np.broadcast_to(np.int8(1), shape))
 
 
 def test_load_is_patterns_over_its_unit():
