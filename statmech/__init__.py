@@ -21,11 +21,13 @@ _EXPORTS = {
     "Estimate": "statmech.stats",
     "Status": "statmech.status",
     "Tempering": "statmech.tempering",
-    "Trace": "statmech.chains",
+    "Trace": "statmech.trace",
     "anneal": "statmech.sampling",
     "descend": "statmech.sampling",
+    "extend": "statmech.sampling",
     "sample": "statmech.sampling",
     "temper": "statmech.tempering",
+    "checkpoint": "statmech.checkpoint",
     "errors": "statmech.errors",
     "observables": "statmech.observables",
     "patterns": "statmech.patterns",
@@ -34,13 +36,13 @@ _EXPORTS = {
 }
 
 if TYPE_CHECKING:
-    from statmech import errors, observables, patterns, special, stats
-    from statmech.chains import Trace
+    from statmech import checkpoint, errors, observables, patterns, special, stats
     from statmech.hebbian import HebbianNetwork
-    from statmech.sampling import Descent, anneal, descend, sample
+    from statmech.sampling import Descent, anneal, descend, extend, sample
     from statmech.stats import Estimate
     from statmech.status import Status
     from statmech.tempering import Tempering, temper
+    from statmech.trace import Trace
 
 __all__ = [
     "PHYSICS_VERSION",
@@ -52,8 +54,10 @@ __all__ = [
     "Trace",
     "__version__",
     "anneal",
+    "checkpoint",
     "descend",
     "errors",
+    "extend",
     "observables",
     "patterns",
     "sample",

@@ -7,10 +7,9 @@ function of (model, seed, path, its number), whatever the number of threads or c
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,74 +23,24 @@ from statmech.errors import (
     check_levels,
     check_real,
 )
-from statmech.hebbian import HebbianNetwork
+from statmech.hebbian import HebbianNetwork, rows_bytes
 from statmech.kernels import hebbian as kernels
+from statmech.machine import available_threads, require_memory, smaller
 from statmech.patterns import corrupt
 from statmech.rng import check_path, generator, stream_keys
+from statmech.trace import State, Trace
 
 DYNAMICS = ("heat-bath", "metropolis")
 SCANS = ("random", "permutation", "sequential")
-OBSERVABLES = ("m", "q", "energy", "acceptance")
 
 # Beyond, the clock of a chain (64 bits, two of them taken) could overflow.
 MOST_CHAINS, MOST_SWEEPS = 2**31 - 1, 10**12
 
+# Objects of a group and its share of lists, keys and Python's overhead: measured.
+_GROUP_BYTES = 4500
+
 # Branches of the seed tree below a run.
 INITIAL, NOISE, SWAPS = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Measurements of several chains on one network, one a draw.
-
-    Attributes
-    ----------
-    m : (chain, draw)
-        Mattis magnetisation (1/N) sum_i xi_i s_i with pattern `target`.
-    energy : (chain, draw)
-        Energy per spin.
-    q : (pair, draw)
-        Replica overlap (1/N) sum_i s_i s'_i of chains 2 j and 2 j + 1 at equal times.
-    acceptance : (chain, draw)
-        Fraction of accepted updates since the draw before.
-    overlaps : (chain, draw, tracked)
-        Magnetisations with every pattern of `tracked`; the first is the target.
-    spins : (chain, N) int8
-        Final states.
-    temperature : (draw,)
-        Units J = 1, k_B = 1; nan where the chains differ (parallel tempering).
-    target : int
-    tracked : tuple of int
-    settings : dict
-        Everything that was asked for, defaults written back.
-    """
-
-    m: NDArray[np.float64]
-    energy: NDArray[np.float64]
-    q: NDArray[np.float64]
-    acceptance: NDArray[np.float64]
-    overlaps: NDArray[np.float64] = field(repr=False)
-    spins: NDArray[np.int8] = field(repr=False)
-    temperature: NDArray[np.float64] = field(repr=False)
-    target: int
-    tracked: tuple[int, ...]
-    settings: dict[str, Any] = field(repr=False)
-
-    def observable(self, name: str) -> NDArray[np.float64]:
-        """The array (chain or pair, draw) called `name`."""
-        check_choice("observable", name, OBSERVABLES)
-        result: NDArray[np.float64] = getattr(self, name)
-        if result.shape[0] == 0:
-            raise ParameterError("n_chains", self.m.shape[0], "at least 2 to measure q")
-        return result
-
-    def escaped(self, threshold: float = 0.5) -> NDArray[np.bool_]:
-        """(chain,) True where m averaged over the draws is below `threshold`."""
-        return self.m.mean(axis=1) < check_real("threshold", threshold, -1.0, 1.0)
-
-    def escape_fraction(self, threshold: float = 0.5) -> float:
-        """Fraction of the chains that left the target; they stay in every average."""
-        return float(self.escaped(threshold).mean())
 
 
 class Group:
@@ -106,9 +55,9 @@ class Group:
     ) -> None:
         self.rows = model.rows
         self.tracked = tracked
-        small = model.n_spins * model.n_patterns < 2**31
         overlaps = np.empty(
-            (spins.shape[0], model.n_patterns), dtype=np.int32 if small else np.int64
+            (spins.shape[0], model.n_patterns),
+            dtype=overlap_type(model.n_patterns, model.n_spins),
         )
         for s, overlap in zip(spins, overlaps, strict=True):
             kernels.overlaps_of(self.rows.patterns, s, overlap)
@@ -144,11 +93,44 @@ class Group:
         kernels.advance(self.rows, self.chains, betas, rules, n_draws, thin, out)
 
 
+def overlap_type(n_patterns: int, n_spins: int) -> type[np.signedinteger[Any]]:
+    """Of the overlaps: int32 as long as a sum of K of them over N spins fits."""
+    return np.int32 if n_patterns * n_spins < 2**31 else np.int64
+
+
+def chains_bytes(
+    n_patterns: int,
+    n_spins: int,
+    *,
+    n_chains: int,
+    n_draws: int,
+    n_tracked: int = 1,
+    group_size: int = 2,
+) -> int:
+    """Peak memory of a run in bytes, without the network: chains, records, trace.
+
+    The peak is at the end, when the records of the groups are joined into a `Trace`.
+    """
+    width = np.dtype(overlap_type(n_patterns, n_spins)).itemsize
+    n_groups = -(-n_chains // group_size)
+    states = n_chains * (2 * n_spins + width * n_patterns) + 4 * n_groups * n_spins
+    # m with each tracked pattern, energy, acceptance, half of q; and `Trace.m`, which
+    # is a copy if more than one is tracked.
+    numbers = 2 * (n_tracked + 2.5) + (n_tracked > 1)
+    records = n_draws * (int(8 * numbers) * n_chains + 8)
+    return states + records + n_groups * _GROUP_BYTES
+
+
 @dataclass(frozen=True)
 class Start:
-    """Chains at their initial states."""
+    """Chains at their initial states.
+
+    The groups work on rows of `spins`, so that these are always the present states.
+    """
 
     groups: list[Group]
+    spins: NDArray[np.int8]
+    keys: NDArray[np.uint64]
     target: int
     tracked: tuple[int, ...]
     settings: dict[str, Any]
@@ -164,9 +146,15 @@ def prepare(
     seed: int,
     path: Sequence[int],
     *,
+    n_draws: int,
+    sweeps_per_draw: int = 0,
     group_size: int = 2,
 ) -> Start:
-    """Check what concerns the initial state and lay out the chains."""
+    """Check what concerns the initial state and lay out the chains.
+
+    Before anything is allocated, the whole run of `n_draws` has to fit into memory;
+    `sweeps_per_draw` if the number of draws follows from an argument `n_sweeps`.
+    """
     n = check_integer("n_chains", n_chains, 1, MOST_CHAINS)
     last = model.n_patterns - 1
     aim = check_integer("target", target, 0, last)
@@ -175,17 +163,9 @@ def prepare(
     more = [check_integer("track", mu, 0, last) for mu in track]
     path = check_path(path)
     tracked = (aim, *(mu for mu in dict.fromkeys(more) if mu != aim))
+    _require_run(model, n, n_draws, sweeps_per_draw, len(tracked), group_size)
     spins = initial_spins(model, n, initial, aim, cue_overlap, seed, path)
     keys = stream_keys(seed, (*path, NOISE), n)
-    groups = [
-        Group(
-            model,
-            np.ascontiguousarray(spins[first : first + group_size]),
-            np.ascontiguousarray(keys[first : first + group_size]),
-            np.array(tracked, dtype=np.int64),
-        )
-        for first in range(0, n, group_size)
-    ]
     settings = {
         "model": repr(model),
         "alpha": model.alpha,
@@ -196,7 +176,77 @@ def prepare(
         "seed": seed,
         "path": tuple(path),
     }
-    return Start(groups=groups, target=aim, tracked=tracked, settings=settings)
+    groups = _groups(model, spins, keys, tracked, group_size)
+    return Start(groups, spins, keys, target=aim, tracked=tracked, settings=settings)
+
+
+def restart(
+    model: HebbianNetwork, trace: Trace, state: State, n_draws: int, thin: int
+) -> Start:
+    """Chains as they were when `trace` ended."""
+    n = state.spins.shape[0]
+    _require_run(model, n, n_draws, thin, len(trace.tracked), group_size=2)
+    spins, keys = state.spins.copy(), state.keys.copy()
+    groups = _groups(model, spins, keys, trace.tracked, group_size=2)
+    for group in groups:
+        group.chains.clock[0] = state.clock
+    return Start(groups, spins, keys, trace.target, trace.tracked, trace.settings)
+
+
+def _groups(
+    model: HebbianNetwork,
+    spins: NDArray[np.int8],
+    keys: NDArray[np.uint64],
+    tracked: tuple[int, ...],
+    group_size: int,
+) -> list[Group]:
+    """Chains by the `group_size`, on the rows of contiguous arrays."""
+    return [
+        Group(
+            model,
+            spins[first : first + group_size],
+            keys[first : first + group_size],
+            np.array(tracked, dtype=np.int64),
+        )
+        for first in range(0, spins.shape[0], group_size)
+    ]
+
+
+def _require_run(
+    model: HebbianNetwork,
+    n_chains: int,
+    n_draws: int,
+    sweeps_per_draw: int,
+    n_tracked: int,
+    group_size: int,
+) -> None:
+    """Refuse a run whose chains, records and trace do not fit into memory."""
+    k, n = model.n_patterns, model.n_spins
+    extra = 0 if "rows" in vars(model) else rows_bytes(k, n, model.order)
+
+    def needed(chains: int, draws: int) -> int:
+        return extra + chains_bytes(
+            k,
+            n,
+            n_chains=chains,
+            n_draws=draws,
+            n_tracked=n_tracked,
+            group_size=group_size,
+        )
+
+    settings = {}
+    if sweeps_per_draw:
+        settings["n_sweeps"] = (
+            n_draws * sweeps_per_draw,
+            lambda sweeps: needed(n_chains, sweeps // sweeps_per_draw),
+        )
+    if group_size == 2:  # else the number of chains is not an argument
+        settings["n_chains"] = (n_chains, lambda chains: needed(chains, n_draws))
+    require_memory(
+        needed(n_chains, n_draws),
+        f"n_chains = {n_chains} with {n_draws} draws each of K = {k}, N = {n}",
+        remedy=smaller(**settings),
+    )
 
 
 def initial_spins(
@@ -223,16 +273,16 @@ def initial_spins(
         return check_levels("initial", given, shape).copy()
     check_choice("initial", initial, ("pattern", "random"))
     address = (*path, INITIAL)
+    states = np.empty(shape, dtype=np.int8)
     if initial == "random":
-        states = [
-            generator(seed, (*address, c)).integers(0, 2, model.n_spins)
-            for c in range(n_chains)
-        ]
-        return (2 * np.array(states) - 1).astype(np.int8)
+        for c in range(n_chains):
+            signs = generator(seed, (*address, c)).integers(0, 2, model.n_spins)
+            states[c] = 2 * signs - 1
+        return states
     pattern = model.patterns[target]
-    return np.array(
-        [corrupt(pattern, cue, seed, path=(*address, c)) for c in range(n_chains)]
-    )
+    for c in range(n_chains):
+        states[c] = corrupt(pattern, cue, seed, path=(*address, c))
+    return states
 
 
 def spread(run: Any, groups: Sequence[Any], n_threads: int | None) -> list[Any]:
@@ -245,13 +295,6 @@ def spread(run: Any, groups: Sequence[Any], n_threads: int | None) -> list[Any]:
     groups[0].compile()
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(run, groups))
-
-
-def available_threads() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def assemble(

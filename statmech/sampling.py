@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,19 @@ from statmech.chains import (
     MOST_SWEEPS,
     SCANS,
     Group,
-    Trace,
+    Start,
     assemble,
     chain_rules,
     copy_draw,
     inverse,
     prepare,
+    restart,
     spread,
 )
+from statmech.checkpoint import Checkpoint
 from statmech.errors import (
     ParameterError,
+    ParameterTypeError,
     check_array,
     check_choice,
     check_integer,
@@ -30,6 +33,7 @@ from statmech.errors import (
 )
 from statmech.hebbian import HebbianNetwork, check_model
 from statmech.status import Status
+from statmech.trace import State, Trace
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,8 @@ def sample(
     ------
     ParameterError, ParameterTypeError
         Before any update is made.
+    MemoryLimitError
+        If the run does not fit into memory; before anything is allocated.
 
     References
     ----------
@@ -138,29 +144,126 @@ def sample(
     burn_in = check_integer("n_burn_in", n_burn_in, 0, MOST_SWEEPS)
     stride = check_integer("thin", thin, 1, measured)
     rules = chain_rules(dynamics, order, uniform_bits)
-    start = prepare(model, n_chains, initial, target, cue_overlap, track, seed, path)
-    beta = inverse(t)
+    start = prepare(
+        model,
+        n_chains,
+        initial,
+        target,
+        cue_overlap,
+        track,
+        seed,
+        path,
+        n_draws=measured // stride,
+        sweeps_per_draw=stride,
+    )
+    return _measure(start, model, t, measured, burn_in, stride, rules, n_threads)
+
+
+def extend(
+    model: HebbianNetwork,
+    run: Trace | Checkpoint,
+    *,
+    n_sweeps: int = 1000,
+    n_threads: int | None = None,
+) -> Trace:
+    """Continue a run of `sample` as if it had not stopped.
+
+    The draws of `run` and of what is returned are, bit for bit, those of one run of
+    all the sweeps, if `thin` divides each part; else the sweeps after the last draw of
+    a part are not made.
+
+    Parameters
+    ----------
+    model : HebbianNetwork
+        The network of the run.
+    run : Trace or Checkpoint
+        From `sample`, `extend` or `statmech.checkpoint.load`; it is left as it is and
+        can be continued again.
+    n_sweeps : int
+        Sweeps of N updates measured, at least `thin` of the run.
+    n_threads : int, optional
+        As in `sample`.
+
+    Returns
+    -------
+    Trace
+        The new draws only. In its settings `n_burn_in` counts all sweeps before them,
+        so that they are those of one run of `sample`; `n_sweeps_done` counts all.
+
+    Raises
+    ------
+    ParameterError, ParameterTypeError
+        If `model` is another network, or `run` kept no state (annealing, tempering).
+    MemoryLimitError
+        As in `sample`.
+
+    Examples
+    --------
+    >>> import statmech
+    >>> network = statmech.HebbianNetwork(statmech.patterns.rademacher(5, 200, seed=1))
+    >>> first = statmech.sample(network, 0.2, n_sweeps=50, seed=7)
+    >>> more = statmech.extend(network, first, n_sweeps=50)
+    >>> more.m.shape, more.settings["n_sweeps_done"]
+    ((2, 50), 200)
+    """
+    check_model(model)
+    trace = run.trace if isinstance(run, Checkpoint) else run
+    if not isinstance(trace, Trace):
+        raise ParameterTypeError("run", run, "a Trace of `sample`, or a Checkpoint")
+    state = trace.state
+    if state is None:
+        allowed = "a Trace of `sample` or `extend`, which keep the state of the chains"
+        remedy = "annealing and tempering have to be run as a whole"
+        raise ParameterError("run", "a trace without state", allowed, remedy)
+    if state.model != model.digest:
+        allowed = "the network of the run"
+        remedy = "its patterns, order, coincident and field have to be the same"
+        raise ParameterError("model", model, allowed, remedy)
+    asked = trace.settings
+    thin = asked["thin"]
+    most = MOST_SWEEPS - state.clock // model.n_spins
+    measured = check_integer("n_sweeps", n_sweeps, thin, max(most, thin))
+    rules = chain_rules(asked["dynamics"], asked["order"], asked["uniform_bits"])
+    start = restart(model, trace, state, measured // thin, thin)
+    t = asked["temperature"]
+    return _measure(start, model, t, measured, 0, thin, rules, n_threads)
+
+
+def _measure(
+    start: Start,
+    model: HebbianNetwork,
+    temperature: float,
+    n_sweeps: int,
+    n_burn_in: int,
+    thin: int,
+    rules: Any,
+    n_threads: int | None,
+) -> Trace:
+    """Run from where the chains stand."""
+    beta, n_draws = inverse(temperature), n_sweeps // thin
+    before = int(start.groups[0].chains.clock[0]) // model.n_spins + n_burn_in
 
     def run(group: Group) -> Any:
         betas = np.full(group.chains.spins.shape[0], beta)
-        record = group.record(measured // stride)
-        group.advance(betas, rules, burn_in, 1, group.record(0))
-        group.advance(betas, rules, measured // stride, stride, record)
+        record = group.record(n_draws)
+        group.advance(betas, rules, n_burn_in, 1, group.record(0))
+        group.advance(betas, rules, n_draws, thin, record)
         return record
 
     records = spread(run, start.groups, n_threads)
-    return assemble(
-        start,
-        records,
-        np.full(measured // stride, t),
-        rules,
-        {
-            "temperature": t,
-            "n_sweeps": measured,
-            "n_burn_in": burn_in,
-            "thin": stride,
-        },
-    )
+    settings = {
+        "temperature": temperature,
+        "n_sweeps": n_sweeps,
+        "n_burn_in": before,
+        "thin": thin,
+        "n_sweeps_done": before + n_draws * thin,
+    }
+    temperatures = np.full(n_draws, temperature)
+    trace = assemble(start, records, temperatures, rules, settings)
+    for array in (start.spins, start.keys):
+        array.setflags(write=False)
+    clock = int(start.groups[0].chains.clock[0])
+    return replace(trace, state=State(start.spins, start.keys, clock, model.digest))
 
 
 def anneal(
@@ -205,7 +308,17 @@ def anneal(
         "sweeps_per_temperature", sweeps_per_temperature, 1, MOST_SWEEPS
     )
     rules = chain_rules(dynamics, order, uniform_bits)
-    start = prepare(model, n_chains, initial, target, cue_overlap, track, seed, path)
+    start = prepare(
+        model,
+        n_chains,
+        initial,
+        target,
+        cue_overlap,
+        track,
+        seed,
+        path,
+        n_draws=schedule.size,
+    )
 
     def run(group: Group) -> Any:
         record, one = group.record(schedule.size), group.record(1)
@@ -248,7 +361,9 @@ def descend(
     check_choice("order", order, SCANS[1:])
     limit = check_integer("max_sweeps", max_sweeps, 1, MOST_SWEEPS)
     rules = chain_rules("heat-bath", order, 24)
-    start = prepare(model, n_chains, initial, target, cue_overlap, (), seed, path)
+    start = prepare(
+        model, n_chains, initial, target, cue_overlap, (), seed, path, n_draws=1
+    )
 
     def run(group: Group) -> Any:
         betas = np.full(group.chains.spins.shape[0], np.inf)

@@ -31,6 +31,33 @@ def digest(trace):
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
+def joined(*traces):
+    """The arrays of several parts of one run, draws side by side."""
+    parts = [arrays(trace) for trace in traces]
+    return {
+        name: (
+            parts[-1]["spins"]
+            if name == "spins"
+            else np.concatenate(
+                [p[name] for p in parts], axis=int(name != "temperature")
+            )
+        )
+        for name in parts[0]
+    }
+
+
+def assert_same(found, wanted):
+    for name, array in wanted.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+def assert_same_state(a, b):
+    np.testing.assert_array_equal(a.spins, b.spins)
+    np.testing.assert_array_equal(a.keys, b.keys)
+    assert (a.clock, a.model) == (b.clock, b.model)
+
+
 NOT_TRACKED = [None, 1, 1.5, NAN, True, 1j, "ab", b"ab", [-1], [5], [1.0], [[1]]]
 
 
