@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from importlib import metadata
@@ -29,8 +30,8 @@ def environment() -> str:
     """Versions, hardware, threads and the folder of compiled kernels, as text."""
     import llvmlite.binding as llvm
 
-    from statmech.chains import available_threads
     from statmech.jit import kernel_cache_folder
+    from statmech.machine import available_threads
 
     rows = [(name, metadata.version(name)) for name in _DISTRIBUTIONS]
     rows += [
@@ -42,6 +43,22 @@ def environment() -> str:
         ("kernels", str(kernel_cache_folder() or "not kept on disk")),
     ]
     return "\n".join(f"{name:<12} {value}" for name, value in rows)
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """What a result was computed with: kept beside every result."""
+    import statmech
+
+    names = ("numpy", "numba", "scipy")
+    return {
+        "statmech": statmech.__version__,
+        "physics_version": str(statmech.PHYSICS_VERSION),
+        **{name: metadata.version(name) for name in names},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+    }
 
 
 def _memory() -> str:
