@@ -14,11 +14,16 @@ __distribution__ = "statmech"
 _EXPORTS = {
     "Comparison": "sims.compare",
     "check": "sims.compare",
+    "pool": "sims.pool",
+    "run": "sims.functions",
+    "store": "sims.store",
 }
 
 if TYPE_CHECKING:
+    from sims import pool, store
     from sims.compare import Comparison, check
+    from sims.functions import run
 
-__all__ = ["Comparison", "check"]
+__all__ = ["Comparison", "check", "pool", "run", "store"]
 
 __getattr__, __dir__ = lazy_namespace(__name__, _EXPORTS)

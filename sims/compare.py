@@ -165,13 +165,23 @@ def check(
 
     Raises
     ------
-    ParameterError, ParameterTypeError
+    ParameterError, ParameterTypeError, MemoryLimitError
         Before anything runs.
     """
+    from sims.budget import require_fit
     from sims.runner import run_points
+    from statmech.machine import available_threads
 
     experiment: Experiment = load_experiment(name)(**parameters)
     points = experiment.points()
+    require_fit(
+        points,
+        experiment.memory,
+        available_threads() if n_threads is None else n_threads,
+        per_worker=0,
+        kept_of=experiment.kept,
+        workers_name="n_threads",
+    )
     results = run_points(
         experiment.simulate, points, n_threads=n_threads, progress=progress
     )

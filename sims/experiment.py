@@ -39,6 +39,14 @@ class Experiment(ABC):
     def simulate(self, point: Any) -> Traces:
         """Observables of one disorder sample, each a trace (chain, draw)."""
 
+    def memory(self, point: Any) -> int:
+        """Bytes that `simulate` takes at its peak; 0 if they are not worth asking."""
+        return 0
+
+    def kept(self, point: Any) -> int:
+        """Bytes of what `simulate` returns; 0 if they are not worth asking."""
+        return 0
+
     @abstractmethod
     def count_escaped(
         self, traces: Traces, theory: Mapping[str, Prediction]

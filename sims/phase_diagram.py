@@ -17,11 +17,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import analytics.dense as theory
+from sims.budget import require_fit
 from sims.compare import Comparison, compare
-from sims.experiments.dense import DenseStorage, Point, simulate_retrieval
+from sims.experiments.dense import (
+    DenseStorage,
+    retrieval_bytes,
+    simulate_retrieval,
+)
+from sims.experiments.dense_points import Point
 from sims.runner import run_points
 from statmech.errors import check_integer, check_order
 from statmech.hebbian import load_unit
+from statmech.machine import available_threads
 from statmech.stats import estimate
 
 if TYPE_CHECKING:
@@ -112,8 +119,16 @@ def _few_digits(x: float) -> float:
 def run_phase_diagram(
     plan: Plan, *, progress: bool = False
 ) -> tuple[xarray.Dataset, list[Comparison]]:
-    """Measure the map and the table, trace the lines, label everything."""
+    """Measure the map and the table, trace the lines, label everything.
+
+    Raises
+    ------
+    MemoryLimitError
+        Before anything is generated.
+    """
     points = plan.points()
+    jobs = [point for e in table_experiments(plan) for point in e.points()]
+    require_fit([*points, *jobs], retrieval_bytes, available_threads(), per_worker=0)
     measured = run_points(
         simulate_retrieval, points, progress="map" if progress else ""
     )
@@ -122,9 +137,9 @@ def run_phase_diagram(
     return _dataset(plan, measured, comparisons, lines), comparisons
 
 
-def run_table(plan: Plan, *, progress: bool = False) -> list[Comparison]:
-    """Theory against simulation at the table points, two sizes each."""
-    experiments = [
+def table_experiments(plan: Plan) -> list[DenseStorage]:
+    """One check a point of the table."""
+    return [
         DenseStorage(
             order=plan.order,
             alpha=a,
@@ -136,6 +151,11 @@ def run_table(plan: Plan, *, progress: bool = False) -> list[Comparison]:
         )
         for a, t in plan.table
     ]
+
+
+def run_table(plan: Plan, *, progress: bool = False) -> list[Comparison]:
+    """Theory against simulation at the table points, two sizes each."""
+    experiments = table_experiments(plan)
     points = [e.points() for e in experiments]
     jobs = [(e, p) for e, mine in zip(experiments, points, strict=True) for p in mine]
     results = run_points(
