@@ -5,10 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
-EXIT_AGREE, EXIT_DISAGREE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+from sims.commands import (
+    EXIT_AGREE,
+    EXIT_BAD_INPUT,
+    EXIT_DISAGREE,
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    Terminated,
+    add_sweeps,
+    convert,
+)
 
 _TEMPERATURE = "temperature, units J = 1, k_B = 1"
 
@@ -32,8 +41,9 @@ Statistical mechanics of learning: Monte Carlo and replica theory as independent
 witnesses, with a verdict."""
 
 _EPILOG = """\
-exit codes: 0 theory and simulation agree, 1 they disagree or nothing could be told,
-2 bad input."""
+exit codes: 0 theory and simulation agree, every point is done, the record is sound;
+1 they disagree or nothing could be told, points failed, damage was found; 2 bad input;
+130, 143 interrupted, terminated: what was finished is kept, and goes on."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,7 +55,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit code."""
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    _complete_words(parser)
+    options = parser.parse_args(arguments)
     from statmech.errors import StatmechError
 
     try:
@@ -54,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StatmechError as error:
         print(f"statmech: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
+    except Terminated:
+        print("statmech: terminated", file=sys.stderr)
+        return EXIT_TERMINATED
     except KeyboardInterrupt:
         print("statmech: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -113,7 +128,18 @@ def build_parser() -> argparse.ArgumentParser:
         "(default figures/dense-pP.png)",
     )
     dense.set_defaults(run=_phase_diagram)
+    add_sweeps(commands)
     return parser
+
+
+def _complete_words(parser: argparse.ArgumentParser) -> None:
+    """Answer a shell that asks for completions, and only then load what does."""
+    import os
+
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
 
 
 class _Version(argparse.Action):
@@ -134,9 +160,13 @@ class _Version(argparse.Action):
 
 def _list(_: argparse.Namespace) -> int:
     from sims.experiments import SUMMARY
+    from sims.preset import preset_titles
 
     for name, summary in SUMMARY.items():
         print(f"{name:<12} {summary}")
+    print("\nsweeps (statmech sweep NAME --out DIR):")
+    for name, title in preset_titles().items():
+        print(f"  {name:<28} {title}")
     return EXIT_AGREE
 
 
@@ -149,7 +179,7 @@ def _info(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     parameters = {
-        parameter: _convert(parameter, getattr(options, parameter), kind)
+        parameter: convert(parameter, getattr(options, parameter), kind)
         for _, parameter, kind, _ in _CHECK_OPTIONS[options.experiment]
         if getattr(options, parameter) is not None
     }
@@ -172,8 +202,8 @@ def _phase_diagram(options: argparse.Namespace) -> int:
     from sims.export import check_target, write_netcdf
     from statmech.errors import check_order
 
-    order = check_order(_convert("order", options.order or "2", int))
-    seed = _convert("seed", options.seed or "0", int)
+    order = check_order(convert("order", options.order or "2", int))
+    seed = convert("seed", options.seed or "0", int)
     target = check_target(options.out or f"figures/dense-p{order}.png")
 
     from sims.phase_diagram import plan_phase_diagram, run_phase_diagram
@@ -187,17 +217,6 @@ def _phase_diagram(options: argparse.Namespace) -> int:
     print(checks_table(comparisons))
     print(f"figure: {target}\ndata:   {data}")
     return EXIT_AGREE if all(c.agrees for c in comparisons) else EXIT_DISAGREE
-
-
-def _convert(name: str, text: str, kind: Callable[[str], Any]) -> Any:
-    """`text` as int, float or str; what it cannot be is refused by name."""
-    from statmech.errors import ParameterTypeError
-
-    try:
-        return kind(text)
-    except ValueError:
-        wanted = "an integer" if kind is int else "a number"
-        raise ParameterTypeError(name, text, wanted) from None
 
 
 def _check_place() -> None:

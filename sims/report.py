@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sims.compare import Comparison, Row
+    from sims.store import Store
 
 
 def comparison_table(comparison: Comparison) -> str:
@@ -94,3 +95,36 @@ def checks_table(comparisons: Sequence[Comparison]) -> str:
         f"the noise is rejected at {rejected}",
     ]
     return "\n".join(lines)
+
+
+def record_status(store: Store) -> tuple[int, str]:
+    """(points without a result, what is asked for and what is there)."""
+    from sims.sweep import progress_of
+    from sims.task import load_task
+
+    requests = store.requests()
+    if not requests:
+        return 0, f"{store.path}: no request yet"
+    request = requests[-1]
+    task = load_task(request)
+    jobs = [task.job(parameters) for parameters in request.points()]
+    progress = progress_of(store, jobs)
+    axes = " x ".join(
+        f"{name} ({n})" for name, n in zip(request.axes, request.shape, strict=True)
+    )
+    lines = [
+        request.title or request.task,
+        f"task         {request.task}",
+        f"axes         {axes}",
+        f"points       {progress.n_points}: {progress.done} done, "
+        f"{progress.failed} failed, {progress.missing} missing",
+        f"fingerprint  {progress.fingerprint}",
+    ]
+    reasons: dict[str, int] = {}
+    for job in jobs:
+        record = store.get(job.key)
+        if record is not None and record.message:
+            reasons[record.message] = reasons.get(record.message, 0) + 1
+    ranked = sorted(reasons.items(), key=lambda item: -item[1])
+    lines += [f"failed       {n} points: {why}" for why, n in ranked[:5]]
+    return progress.n_points - progress.done, "\n".join(lines)

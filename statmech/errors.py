@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+TERNARY = (-1, 0, 1)  # entries of patterns; 0 is a blank
+
 
 class StatmechError(Exception):
     """Base of every error this project raises on purpose."""
@@ -99,6 +101,8 @@ def _short(value: object) -> str:
         text = repr(value.item() if isinstance(value, np.generic) else value)
     except Exception:  # integers of thousands of digits, nesting, a broken __repr__
         text = f"<{type(value).__name__}>"
+    if not text.isprintable():  # a message is one line
+        text = " ".join(text.split())
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -162,7 +162,7 @@ NOT_SIGNS = [
 NOT_SPINS = [*NOT_SIGNS, "abc", [1] * 29, [[1] * 30], [[1] * 30] * 3]
 
 
-NOT_PATTERNS = [*NOT_SIGNS, "abc", [1] * 30, [[1, 1], [1, 0]], [[1]]]
+NOT_PATTERNS = [*NOT_SIGNS, "abc", [1] * 30, [[1, 1], [1, 2]], [[1]]]
 
 
 NOT_A_FIELD = [
@@ -252,7 +252,7 @@ RUNS = [
 ]
 
 
-def assert_refused(call, name, values):
+def assert_refused(call, name, values, record_property):
     """Each value raises an error of ours that begins with the name it is about."""
     wrong = []
     for value in values:
@@ -266,11 +266,15 @@ def assert_refused(call, name, values):
             wrong.append((value, repr(error)))
         else:
             wrong.append((value, result))
+    record_property("bad_inputs", len(values))
+    record_property("bad_inputs_refused", len(values) - len(wrong))
     assert not wrong
 
 
 @pytest.mark.parametrize(("function", "name", "values"), RUNS)
-def test_bad_arguments_of_a_run_are_refused(monkeypatch, function, name, values):
+def test_bad_arguments_of_a_run_are_refused(
+    monkeypatch, record_property, function, name, values
+):
     """Named, with the allowed range, before the first update."""
 
     def started(*_):
@@ -279,9 +283,11 @@ def test_bad_arguments_of_a_run_are_refused(monkeypatch, function, name, values)
     monkeypatch.setattr(kernels, "advance", started)
     good = {"model": small(), **GOOD[function]}
     run = getattr(statmech, function)
-    assert_refused(lambda value: run(**(good | {name: value})), name, values)
     if function == "descend" and name == "order":
-        assert_refused(lambda value: run(**(good | {name: value})), name, ["random"])
+        values = [*values, "random"]
+    assert_refused(
+        lambda value: run(**(good | {name: value})), name, values, record_property
+    )
 
 
 STATES = np.ones(30, dtype=np.int8)
@@ -341,9 +347,9 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("group", OTHERS)
-def test_bad_arguments_are_refused(group):
+def test_bad_arguments_are_refused(group, record_property):
     for call, name, values in OTHERS[group]:
-        assert_refused(call, name, values)
+        assert_refused(call, name, values, record_property)
 
 
 def test_counts_at_their_limits_are_accepted():

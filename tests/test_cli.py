@@ -141,10 +141,21 @@ def test_foreign_package_in_our_place_is_named(capsys, monkeypatch):
     assert "'analytics'" in err
 
 
-def test_python_session_of_the_readme_runs():
+def test_python_sessions_of_the_readme_run(tmp_path):
+    """The first as a session, the second as a script that starts processes."""
     text = (ROOT / "README.md").read_text()
-    session = re.search(r"```python\n(.*?)```", text, re.S)[1]
-    done = subprocess.run(
-        [sys.executable, "-c", session], capture_output=True, text=True, check=True
-    )
-    assert len(done.stdout.splitlines()) == 4
+    sessions = re.findall(r"```python\n(.*?)```", text, re.S)
+    lines = []
+    for number, session in enumerate(sessions):
+        script = tmp_path / f"session_{number}.py"
+        script.write_text(session)
+        done = subprocess.run(
+            [sys.executable, script],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+        )
+        lines.append(len(done.stdout.splitlines()))
+    assert lines == [4, 1]
+    assert (tmp_path / "runs" / "mine" / "store.sqlite").is_file()

@@ -25,6 +25,35 @@ def test_message_names_everything():
     assert (caught.value.name, caught.value.value) == ("n_samples", 3)
 
 
+def test_any_value_leaves_a_message_of_one_short_line():
+    """Integers without decimal text, endless nesting, a __repr__ that breaks."""
+
+    class Odd:
+        def __init__(self, text=None):
+            self.text = text
+
+        def __repr__(self):
+            return self.text.upper()
+
+    deep = []
+    for _ in range(10_000):
+        deep = [deep]
+    for value, words in (
+        (10**5000, "n = <int>: must"),
+        (deep, "n = <list>: must"),
+        (Odd(), "n = <Odd>: must"),
+        (Odd("two\n lines"), "n = TWO LINES: must"),
+        ("a\nb", "n = 'a\\nb': must"),
+        (np.str_("\x1b[2J"), "n = '\\x1b[2J': must"),
+        ("x" * 10**6, "xxx...: must"),
+    ):
+        with pytest.raises((ParameterError, ParameterTypeError)) as caught:
+            check_integer("n", value, 0, 9)
+        assert words in str(caught.value)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 120
+
+
 def test_kinds_are_the_builtin_ones():
     assert issubclass(ParameterError, ValueError)
     assert issubclass(ParameterTypeError, TypeError)

@@ -11,6 +11,12 @@ REGISTRY = {
     "dense": "sims.experiments.dense:DenseStorage",
 }
 
+MEASUREMENTS = {
+    "dense-retrieval": "sims.experiments.dense_sweeps:Retrieval",
+    "dense-basin": "sims.experiments.dense_sweeps:Basin",
+    "dense-hysteresis": "sims.experiments.dense_sweeps:Hysteresis",
+}
+
 SUMMARY = {
     "dense": (
         "P-spin Hebbian (Hopfield) network, storage: m, q, energy of the retrieval "
@@ -45,5 +51,21 @@ def load_experiment(name: str) -> Any:
         If there is no experiment of that name; the message lists them.
     """
     check_choice("experiment", name, tuple(REGISTRY))
-    module, attribute = REGISTRY[name].split(":")
+    return _load(REGISTRY[name])
+
+
+def load_measurement(name: str) -> Any:
+    """An instance of the measurement of that name.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of that name; the message lists them.
+    """
+    check_choice("measurement", name, tuple(MEASUREMENTS))
+    return _load(MEASUREMENTS[name])()
+
+
+def _load(address: str) -> Any:
+    module, attribute = address.split(":")
     return getattr(importlib.import_module(module), attribute)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import fields
 from typing import Any, ClassVar
 
 import analytics.dense as theory
 import statmech
 from analytics.solve import Prediction, SaddlePoint
-from sims.experiment import Experiment, Traces, stable_hash
+from sims.experiment import Experiment, Traces
+from sims.experiments.dense_points import MOST_SPINS, LoopPoint, Network, Point
+from statmech.chains import chains_bytes
 from statmech.errors import (
     ParameterError,
     check_choice,
@@ -19,44 +21,13 @@ from statmech.errors import (
     check_temperature,
     nearest,
 )
-from statmech.hebbian import COINCIDENT, load_unit
+from statmech.hebbian import COINCIDENT, load_unit, network_bytes
+from statmech.patterns import pattern_bytes
 
 # Largest size by order: K N per sweep grows like N**P.
 _DEFAULT_SPINS = {2: 2000, 3: 300, 4: 120, 5: 60, 6: 36}
 _OPERATIONS = 4e6  # K N of one sweep that the default size may cost
 _SMALLER = 0.7
-
-
-@dataclass(frozen=True)
-class Point:
-    """One disorder sample of one network."""
-
-    order: int
-    alpha: float
-    temperature: float
-    coincident: str
-    n_spins: int
-    n_sweeps: int
-    n_burn_in: int
-    seed: int
-    sample: int
-
-    @property
-    def n_patterns(self) -> int:
-        unit = load_unit(self.order, self.n_spins, self.coincident)
-        return round(self.alpha * unit)
-
-    @property
-    def realised_alpha(self) -> float:
-        return self.n_patterns / load_unit(self.order, self.n_spins, self.coincident)
-
-    @property
-    def path(self) -> tuple[int, int]:
-        """Seed path: what the disorder and its history are a function of."""
-        identity = {
-            k: v for k, v in asdict(self).items() if k not in ("seed", "sample")
-        }
-        return stable_hash("dense", tuple(sorted(identity.items()))), self.sample
 
 
 class DenseStorage(Experiment):
@@ -158,17 +129,9 @@ class DenseStorage(Experiment):
             while n > 3 * self.order and self._operations(n) > _OPERATIONS:
                 n -= 1
         else:
-            n = check_integer("n_spins", n_spins, 2 * self.order)
-        smallest = self.sizes(n)[0]
-        unit = load_unit(self.order, smallest, self.coincident)
-        if round(self.alpha * unit) < 1:
-            need = 0.5 / self.alpha
-            raise ParameterError(
-                "alpha",
-                self.alpha,
-                f"at least {0.5 / unit:.3g} at N = {smallest}",
-                f"take N**(P-1) above {need:.3g}: K = alpha N**(P-1) rounds to 0",
-            )
+            n = check_integer("n_spins", n_spins, 2 * self.order, MOST_SPINS)
+        # The point of the smaller size refuses a load that rounds to no pattern.
+        self._point(self.sizes(n)[0], 0)
         return n
 
     def _operations(self, n_spins: int) -> float:
@@ -197,23 +160,33 @@ class DenseStorage(Experiment):
     def points(self) -> list[Point]:
         """Both sizes, every disorder sample."""
         return [
-            Point(
-                order=self.order,
-                alpha=self.alpha,
-                temperature=self.temperature,
-                coincident=self.coincident,
-                n_spins=n,
-                n_sweeps=self.n_sweeps,
-                n_burn_in=self.n_burn_in,
-                seed=self.seed,
-                sample=sample,
-            )
+            self._point(n, sample)
             for n in self.sizes()
             for sample in range(self.n_samples)
         ]
 
+    def _point(self, n_spins: int, sample: int) -> Point:
+        return Point(
+            order=self.order,
+            alpha=self.alpha,
+            temperature=self.temperature,
+            coincident=self.coincident,
+            n_spins=n_spins,
+            n_sweeps=self.n_sweeps,
+            n_burn_in=self.n_burn_in,
+            seed=self.seed,
+            sample=sample,
+        )
+
     def simulate(self, point: Point) -> Traces:
         return simulate_retrieval(point)
+
+    def memory(self, point: Point) -> int:
+        return retrieval_bytes(point)
+
+    def kept(self, point: Point) -> int:
+        # m, energy and acceptance of two chains, q of the pair.
+        return 8 * 7 * point.n_sweeps
 
     def count_escaped(
         self, traces: Traces, theory: Mapping[str, Prediction]
@@ -224,14 +197,7 @@ class DenseStorage(Experiment):
 
     def predict(self, point: Point) -> Mapping[str, Prediction]:
         """Replica-symmetric retrieval state at the realised load."""
-        return _as_predictions(
-            theory.solve_storage(
-                point.order,
-                point.realised_alpha,
-                point.temperature,
-                coincident=point.coincident,
-            )
-        )
+        return predict_retrieval(point)
 
     def plant(self, point: Point) -> Mapping[str, Prediction]:
         """The theory whose noise has a standard deviation larger by sqrt(2)."""
@@ -278,6 +244,30 @@ def simulate_retrieval(point: Point) -> Traces:
         "energy": trace.energy - crosstalk,
         "acceptance": trace.acceptance,
     }
+
+
+def retrieval_bytes(point: Network) -> int:
+    """Peak memory of one point in bytes, beyond what the process has anyway: its
+    patterns are drawn, then two chains are run."""
+    k, n = point.n_patterns, point.n_spins
+    if isinstance(point, LoopPoint):
+        n_draws = 2 * point.n_temperatures
+    else:
+        n_draws = getattr(point, "n_sweeps", 1)
+    run = chains_bytes(k, n, n_chains=2, n_draws=n_draws)
+    return max(pattern_bytes(k, n), network_bytes(k, n, point.order) + run)
+
+
+def predict_retrieval(point: Point) -> dict[str, Prediction]:
+    """m, q, energy of the replica-symmetric retrieval state at the realised load."""
+    return _as_predictions(
+        theory.solve_storage(
+            point.order,
+            point.realised_alpha,
+            point.temperature,
+            coincident=point.coincident,
+        )
+    )
 
 
 def _as_predictions(state: SaddlePoint) -> dict[str, Prediction]:

@@ -1,0 +1,302 @@
+"""Figures of sweeps: theory as lines, simulation as points with error bars."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from statmech.errors import StatmechError
+from statmech.stats import extrapolate
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LABELS = {
+    "alpha": r"load $\alpha$",
+    "temperature": r"temperature $T$ (units of $J$)",
+    "cue_overlap": r"overlap of the cue $m_0$",
+    "n_spins": r"size $N$",
+    "m": r"Mattis magnetisation $m$",
+    "q": r"replica overlap $q$",
+    "energy": r"energy per spin $E / (N J)$",
+}
+_SYMBOLS = {
+    "alpha": r"\alpha",
+    "temperature": "T",
+    "n_spins": "N",
+    "cue_overlap": "m_0",
+}
+_MARKERS = "osD^vP*X"
+_DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)), (0, (4, 1)))
+_FINE = 120
+
+
+def draw_sweep(dataset: xarray.Dataset) -> Figure:
+    """The figure that the sweep's file asks for; curves, if it does not say."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    settings = json.loads(dataset.attrs["provenance"])
+    figure = Figure(figsize=(7.0, 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    draw = {
+        "curves": draw_curves,
+        "finite-size": draw_finite_size,
+        "hysteresis": draw_hysteresis,
+        "basin": draw_basin,
+    }[settings["figure"].get("kind", "curves")]
+    draw(axes, dataset, settings)
+    axes.set_title(_title(dataset, settings), fontsize=9)
+    return figure
+
+
+def _title(dataset: xarray.Dataset, settings: dict[str, Any]) -> str:
+    fixed = {**settings["constants"], **settings["defaults"]}
+    shown = {
+        r"P": fixed.get("order"),
+        "N": fixed.get("n_spins"),
+        r"\alpha": fixed.get("alpha"),
+        "T": fixed.get("temperature"),
+    }
+    values = ", ".join(f"${k} = {v:g}$" for k, v in shown.items() if v is not None)
+    samples = dataset.sizes.get("sample", 1)
+    counts = settings["points"]
+    lacking = counts["missing"] + counts["failed"]
+    note = f"; {lacking} points missing or failed" if lacking else ""
+    if "m_escaped" in dataset:
+        escaped = dataset["m_escaped"].where(lambda n: n >= 0)
+        chains = int(escaped.notnull().sum()) * samples * dataset.sizes["chain"]
+        if settings["figure"].get("kind") != "basin":
+            note += f"; {int(escaped.sum())} of {chains} chains left the theory's state"
+    head = _readable(settings["title"] or settings["task"])
+    size = f"{samples} disorder samples" if "sample" in dataset.dims else ""
+    return head + "\n" + "; ".join(filter(None, (values, size + note)))
+
+
+def _readable(text: str) -> str:
+    """Text that the figure can show: as mathematics if it is, else as it stands."""
+    from matplotlib.mathtext import MathTextParser
+
+    if "$" not in text:
+        return text
+    try:
+        MathTextParser("path").parse(text)
+    except ValueError:
+        return text.replace("$", r"\$")
+    return text
+
+
+def _chosen(dataset: xarray.Dataset, settings: dict[str, Any]) -> tuple[str, str, str]:
+    """(x, series, observable) of the figure, where not given the likely ones."""
+    figure = settings["figure"]
+    cells = [name for name in settings["axes"] if name != "sample"]
+    if not cells:
+        raise StatmechError("nothing varies in this sweep: there is no axis to draw")
+    x = figure.get("x", cells[-1])
+    others = [name for name in cells if name != x]
+    series = figure.get("series", others[0] if others else "")
+    return x, series, figure.get("observable") or _first_number(dataset)
+
+
+def _first_number(dataset: xarray.Dataset) -> str:
+    """m if there is one, otherwise the first result that has an estimate."""
+    names = [str(n).removesuffix("_mean") for n in dataset if str(n).endswith("_mean")]
+    if "m" in names:
+        return "m"
+    if not names:
+        raise StatmechError(
+            "no result of this sweep is a number with several samples: nothing to draw"
+        )
+    return names[0]
+
+
+def _series(dataset: xarray.Dataset, name: str) -> Iterator[tuple[int, str, Any]]:
+    """(number, label, cut) of each value of the series."""
+    if not name:
+        yield 0, "simulation", dataset
+        return
+    symbol = _SYMBOLS.get(name, rf"\mathrm{{{name.replace('_', ' ')}}}")
+    for number, value in enumerate(dataset[name].values):
+        text = f"{value:g}" if not isinstance(value, str) else value
+        yield number, f"${symbol} = {text}$", dataset.isel({name: number})
+
+
+def _style(number: int) -> tuple[str, str, Any]:
+    """(grey, marker, dashes) of a series."""
+    return (
+        str(0.62 * (number % 5) / 4.0),
+        _MARKERS[number % len(_MARKERS)],
+        _DASHES[number % len(_DASHES)],
+    )
+
+
+def _points(axes: Axes, number: int, label: str, x: Any, y: Any, error: Any) -> None:
+    shade, marker, _ = _style(number)
+    axes.errorbar(
+        x,
+        y,
+        yerr=error,
+        ls="",
+        marker=marker,
+        ms=5,
+        color=shade,
+        mfc="white",
+        capsize=2,
+        lw=1.0,
+        label=label,
+        zorder=3,
+    )
+
+
+def draw_curves(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) -> Axes:
+    """An observable against one axis, a series each value of another."""
+    x, series, name = _chosen(dataset, settings)
+    for number, label, cut in _series(dataset, series):
+        shade, _, dashes = _style(number)
+        fine, line = _theory_line(settings, x, series, name, cut)
+        axes.plot(fine, line, color=shade, ls=dashes, lw=1.4)
+        _points(axes, number, label, cut[x], cut[f"{name}_mean"], cut[f"{name}_error"])
+    if f"{name}_theory" in dataset:
+        axes.plot([], [], color="black", lw=1.4, label="replica-symmetric theory")
+    axes.set_xlabel(LABELS.get(x, x))
+    axes.set_ylabel(LABELS.get(name, name))
+    if name == "m":
+        axes.set_ylim(-0.1, 1.05)
+    axes.legend(fontsize=8)
+    return axes
+
+
+def _theory_line(
+    settings: dict[str, Any], x: str, series: str, name: str, cut: Any
+) -> tuple[Any, Any]:
+    """Theory on a fine grid of x, ending exactly where the state does."""
+    import analytics.dense as theory
+
+    fixed = {**settings["constants"], **settings["defaults"]}
+    if series:
+        fixed[series] = cut[series].item()
+    if f"{name}_theory" not in cut:
+        return [], []
+    if x not in ("alpha", "temperature"):
+        return cut[x], cut[f"{name}_theory"]
+    order, how = fixed["order"], fixed["coincident"]
+    low, high = float(cut[x].min()), float(cut[x].max())
+    if x == "alpha":
+        end = theory.find_critical_load(order, fixed["temperature"], coincident=how)
+    else:
+        end = theory.find_transition_temperature(order, fixed["alpha"], coincident=how)
+    if not end.status.ok or end.value <= low:
+        return [], []
+    fine = _to_the_end(low, min(high, end.value))
+    points = [
+        theory.solve_storage(order, *pair, coincident=how)
+        for pair in (
+            [(v, fixed["temperature"]) for v in fine]
+            if x == "alpha"
+            else [(fixed["alpha"], v) for v in fine]
+        )
+    ]
+    return fine, [getattr(p, name) if p.status.ok else np.nan for p in points]
+
+
+def _to_the_end(low: float, end: float) -> Any:
+    """A grid that is fine at its end, where m falls like a square root."""
+    return end - (end - low) * np.linspace(1.0, 1e-4, _FINE) ** 2
+
+
+def draw_finite_size(
+    axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]
+) -> Axes:
+    """Difference from theory against 1/N, and its extrapolation to 1/N = 0."""
+    _, series, name = _chosen(dataset, settings)
+    for number, label, cut in _series(dataset, series):
+        shade, _, dashes = _style(number)
+        n = cut["n_spins"].values.astype(float)
+        error = cut[f"{name}_error"].values
+        # The load of each size is K / N rounded to whole patterns, so each has its own
+        # theory; what is extrapolated is the difference.
+        difference = cut[f"{name}_mean"].values - cut[f"{name}_theory"].values
+        good = np.isfinite(difference) & (error > 0.0)
+        x = 1e3 / n
+        if good.sum() >= 2:
+            pairs = list(zip(difference[good], error[good], strict=True))
+            limit = extrapolate(n[good], pairs)
+            line = np.array([0.0, x.max()])
+            axes.plot(
+                line, limit.value + limit.slope * line / 1e3, color=shade, ls=dashes
+            )
+            label += rf": $N\to\infty$: {limit}"
+            if limit.dof:
+                label += rf", $\chi^2$/dof = {limit.chi2:.1f}/{limit.dof}"
+            _points(axes, number, label, [0.0], [limit.value], [limit.error])
+            label = "_" + label
+        _points(axes, number, label, x, difference, error)
+    axes.axhline(0.0, color="black", lw=0.8, ls=":")
+    axes.set_xlabel(r"$10^3 / N$")
+    axes.set_ylabel(f"{LABELS.get(name, name)}: simulation $-$ theory")
+    axes.legend(fontsize=7.5)
+    return axes
+
+
+def draw_hysteresis(
+    axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]
+) -> Axes:
+    """m while a pattern is heated (full markers) and cooled (hollow), with theory."""
+    import analytics.dense as theory
+
+    fixed = {**settings["constants"], **settings["defaults"]}
+    _, series, _ = _chosen(
+        dataset, settings | {"figure": settings["figure"] | {"x": ""}}
+    )
+    kinds = [name for name in dataset["temperature"].dims if name != "step"]
+    t = dataset["temperature"].isel(dict.fromkeys(kinds, 0)).values
+    for number, label, cut in _series(dataset, series):
+        shade, marker, dashes = _style(number)
+        load = cut[series].item() if series else fixed["alpha"]
+        how = {"coincident": fixed["coincident"]}
+        end = theory.find_transition_temperature(fixed["order"], load, **how)
+        if end.status.ok:
+            fine = _to_the_end(t[0], end.value)
+            m = theory.solve_storage_grid(fixed["order"], [load], fine, **how).m[0]
+            axes.plot(fine, m, color=shade, ls=dashes, lw=1.4)
+            axes.vlines(end.value, 0.0, m[-1], color=shade, ls=dashes, lw=0.8)
+        for way, face in (("heating", shade), ("cooling", "white")):
+            axes.errorbar(
+                t,
+                cut[f"m_{way}_mean"],
+                yerr=cut[f"m_{way}_error"],
+                ls="",
+                marker=marker,
+                ms=4.5,
+                color=shade,
+                mfc=face,
+                capsize=2,
+                lw=0.9,
+                label=f"{label}, {way}",
+            )
+    axes.plot([], [], color="black", lw=1.4, label="RS theory, to its spinodal")
+    axes.set_xlabel(LABELS["temperature"])
+    axes.set_ylabel(LABELS["m"])
+    axes.legend(fontsize=7.5)
+    return axes
+
+
+def draw_basin(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) -> Axes:
+    """m reached against that of the cue; lines: the retrieval state of theory."""
+    x, series, name = _chosen(dataset, settings)
+    axes.plot([0, 1], [0, 1], color="0.8", lw=0.8, ls=":", label=r"$m = m_0$")
+    for number, label, cut in _series(dataset, series):
+        shade, _, dashes = _style(number)
+        axes.plot(cut[x], cut[f"{name}_theory"], color=shade, ls=dashes, lw=1.4)
+        _points(axes, number, label, cut[x], cut[f"{name}_mean"], cut[f"{name}_error"])
+    axes.plot([], [], color="black", lw=1.4, label="retrieval state, RS theory")
+    axes.set_xlabel(LABELS.get(x, x))
+    axes.set_ylabel(r"magnetisation reached $m$")
+    axes.legend(fontsize=8)
+    return axes
