@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test test-all lint clean
+.PHONY: install demo test test-all lint bench clean
 
 # An editable install; compiles no kernel.
 install: .venv/.installed
@@ -33,6 +33,12 @@ lint: .venv/.tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Takes minutes; ratios in one run, on a machine that does nothing else.
+bench: .venv/.tested
+	$(BIN)/python -m benchmarks.foundation
+	$(BIN)/python -m benchmarks.workloads
+	$(BIN)/python -m benchmarks.overhead
 
 clean:
 	rm -rf .venv figures build *.egg-info
