@@ -206,7 +206,7 @@ def annealed_energy(n_patterns, n_spins):
     return n_patterns / n_spins * (law @ energy) / law.sum()
 
 
-@pytest.mark.parametrize("n_spins", [100, 140])
+@pytest.mark.parametrize("n_spins", [100, pytest.param(140, marks=pytest.mark.nightly)])
 def test_paramagnet_of_a_dense_network(n_spins):
     """P = 3, T = 1: simulation equals the annealed energy of its own size."""
     ours, alpha = paramagnet(3, 0.1, 1.0, n_spins)

@@ -87,7 +87,7 @@ def test_disagreement_exits_1(capsys, monkeypatch):
         ([*QUICK, "--order", "1"], ["order", "1", "from 2"]),
         ([*QUICK, "--order", "2.5"], ["order", "2.5", "integer"]),
         ([*QUICK, "--samples", "2"], ["n_samples", "2", ">= 6"]),
-        ([*QUICK, "-N", "1"], ["n_spins", "1", ">= 4"]),
+        ([*QUICK, "-N", "1"], ["n_spins", "1", "from 4 to"]),
         ([*QUICK, "--seed", "-3"], ["seed", "-3", ">= 0"]),
         (["check", "dens"], ["dens", "dense"]),
         (["check"], ["EXPERIMENT"]),

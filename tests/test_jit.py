@@ -315,6 +315,7 @@ def look(pair):
     layout.run(script)
 
 
+@pytest.mark.nightly
 def test_processes_that_compile_at_once(layout: Layout) -> None:
     """Two signatures, four processes, one empty folder: each keeps its own entry."""
     script = """
