@@ -23,15 +23,18 @@ from statmech.errors import (
     check_levels,
     check_real,
 )
-from statmech.hebbian import HebbianNetwork, rows_bytes
+from statmech.hebbian import HebbianNetwork
 from statmech.kernels import hebbian as kernels
 from statmech.machine import available_threads, require_memory, smaller
-from statmech.patterns import corrupt
+from statmech.patterns import corrupt, hierarchical
 from statmech.rng import check_path, generator, stream_keys
+from statmech.rows import form_bytes
 from statmech.trace import State, Trace
 
 DYNAMICS = ("heat-bath", "metropolis")
 SCANS = ("random", "permutation", "sequential")
+TIES = ("keep", "random")
+STARTS = ("pattern", "random", "hierarchical")
 
 # Beyond, the clock of a chain (64 bits, two of them taken) could overflow.
 MOST_CHAINS, MOST_SWEEPS = 2**31 - 1, 10**12
@@ -41,6 +44,7 @@ _GROUP_BYTES = 4500
 
 # Branches of the seed tree below a run.
 INITIAL, NOISE, SWAPS = 0, 1, 2
+FREE = 0  # below the initial state of a chain: spins that its pattern leaves free
 
 
 class Group:
@@ -55,12 +59,19 @@ class Group:
     ) -> None:
         self.rows = model.rows
         self.tracked = tracked
+        self.archetypes = model.patterns
+        self.rows_each, self.mean_factor = 1, 1.0
+        if model.lesson.protocol == "storage":
+            self.archetypes = model.patterns[:0]
+        else:
+            self.rows_each = model.lesson.rows_per_pattern
+            self.mean_factor = model.lesson.mean_factor
         overlaps = np.empty(
-            (spins.shape[0], model.n_patterns),
-            dtype=overlap_type(model.n_patterns, model.n_spins),
+            (spins.shape[0], model.n_rows),
+            dtype=overlap_type(model.n_rows * model.largest_weight**2, model.n_spins),
         )
         for s, overlap in zip(spins, overlaps, strict=True):
-            kernels.overlaps_of(self.rows.patterns, s, overlap)
+            kernels.refresh(self.rows, s, overlap)
         self.chains = kernels.Chains(
             spins=spins,
             overlaps=overlaps,
@@ -72,9 +83,14 @@ class Group:
     def record(self, n_draws: int) -> Any:
         """An empty record of this group."""
         n = self.chains.spins.shape[0]
+        n_means = self.tracked.size if self.archetypes.shape[0] else 0
         return kernels.Record(
             tracked=self.tracked,
+            archetypes=self.archetypes,
+            rows_each=self.rows_each,
+            mean_factor=self.mean_factor,
             overlaps=np.empty((n, n_draws, self.tracked.size)),
+            example_overlaps=np.empty((n, n_draws, n_means)),
             energies=np.empty((n, n_draws)),
             replica_overlaps=np.empty((n // 2, n_draws)),
             accepted=np.empty((n, n_draws)),
@@ -106,17 +122,23 @@ def chains_bytes(
     n_draws: int,
     n_tracked: int = 1,
     group_size: int = 2,
+    rows_each: int = 1,
+    largest_weight: int = 1,
+    from_examples: bool = False,
 ) -> int:
     """Peak memory of a run in bytes, without the network: chains, records, trace.
 
     The peak is at the end, when the records of the groups are joined into a `Trace`.
+    The last three are of networks from examples: rows of each pattern, the bound on
+    their entries, and whether overlaps with the examples are recorded.
     """
-    width = np.dtype(overlap_type(n_patterns, n_spins)).itemsize
+    n_rows = n_patterns * rows_each
+    width = np.dtype(overlap_type(n_rows * largest_weight**2, n_spins)).itemsize
     n_groups = -(-n_chains // group_size)
-    states = n_chains * (2 * n_spins + width * n_patterns) + 4 * n_groups * n_spins
+    states = n_chains * (2 * n_spins + width * n_rows) + 4 * n_groups * n_spins
     # m with each tracked pattern, energy, acceptance, half of q; and `Trace.m`, which
     # is a copy if more than one is tracked.
-    numbers = 2 * (n_tracked + 2.5) + (n_tracked > 1)
+    numbers = 2 * (n_tracked * (1 + from_examples) + 2.5) + (n_tracked > 1)
     records = n_draws * (int(8 * numbers) * n_chains + 8)
     return states + records + n_groups * _GROUP_BYTES
 
@@ -169,6 +191,7 @@ def prepare(
     settings = {
         "model": repr(model),
         "alpha": model.alpha,
+        "gain": model.gain,
         "n_chains": n,
         "initial": initial if isinstance(initial, str) else "array",
         "target": aim,
@@ -222,7 +245,7 @@ def _require_run(
 ) -> None:
     """Refuse a run whose chains, records and trace do not fit into memory."""
     k, n = model.n_patterns, model.n_spins
-    extra = 0 if "rows" in vars(model) else rows_bytes(k, n, model.order)
+    extra = 0 if "rows" in vars(model) else form_bytes(model)
 
     def needed(chains: int, draws: int) -> int:
         return extra + chains_bytes(
@@ -232,6 +255,9 @@ def _require_run(
             n_draws=draws,
             n_tracked=n_tracked,
             group_size=group_size,
+            rows_each=model.lesson.rows_per_pattern,
+            largest_weight=model.largest_weight,
+            from_examples=model.lesson.protocol != "storage",
         )
 
     settings = {}
@@ -265,13 +291,14 @@ def initial_spins(
         try:
             given = np.asarray(initial)
         except (TypeError, ValueError):  # ragged
-            allowed = f"'pattern', 'random' or an array of shape {shape} or {shape[1:]}"
+            names = ", ".join(map(repr, STARTS))
+            allowed = f"{names} or an array of shape {shape} or {shape[1:]}"
             raise ParameterTypeError("initial", initial, allowed) from None
         if given.ndim == 1:
             one = check_levels("initial", given, shape[1:])
             return np.repeat(one[None, :], n_chains, axis=0)
         return check_levels("initial", given, shape).copy()
-    check_choice("initial", initial, ("pattern", "random"))
+    check_choice("initial", initial, STARTS)
     address = (*path, INITIAL)
     states = np.empty(shape, dtype=np.int8)
     if initial == "random":
@@ -279,10 +306,28 @@ def initial_spins(
             signs = generator(seed, (*address, c)).integers(0, 2, model.n_spins)
             states[c] = 2 * signs - 1
         return states
-    pattern = model.patterns[target]
+    pattern: NDArray[np.int8] = model.patterns[target]
+    if initial == "hierarchical":
+        pattern = hierarchical(model.patterns)
     for c in range(n_chains):
-        states[c] = corrupt(pattern, cue, seed, path=(*address, c))
+        states[c] = _cue(pattern, cue, seed, (*address, c))
     return states
+
+
+def _cue(
+    pattern: NDArray[np.int8], overlap: float, seed: int, path: tuple[int, ...]
+) -> NDArray[np.int8]:
+    """`corrupt`, with random signs where the pattern is blank."""
+    if pattern.all():
+        return corrupt(pattern, overlap, seed, path=path)
+    known = pattern != 0
+    draw = generator(seed, (*path, FREE))
+    state: NDArray[np.int8] = draw.integers(0, 2, pattern.size, dtype=np.int8)
+    state *= 2
+    state -= 1
+    if known.any():
+        state[known] = corrupt(pattern[known], overlap, seed, path=path)
+    return state
 
 
 def spread(run: Any, groups: Sequence[Any], n_threads: int | None) -> list[Any]:
@@ -307,6 +352,7 @@ def assemble(
 ) -> Trace:
     """Join the records of all groups into one trace."""
     overlaps = np.concatenate([record.overlaps for record in records])
+    means = np.concatenate([record.example_overlaps for record in records])
     if spins is None:
         spins = np.concatenate([group.chains.spins for group in start.groups])
     return Trace(
@@ -315,6 +361,7 @@ def assemble(
         q=np.concatenate([record.replica_overlaps for record in records]),
         acceptance=np.concatenate([record.accepted for record in records]),
         overlaps=overlaps,
+        example_overlaps=means if means.shape[2] else None,
         spins=spins,
         temperature=temperature,
         target=start.target,
@@ -324,6 +371,7 @@ def assemble(
             "dynamics": DYNAMICS[rules.dynamics],
             "order": SCANS[rules.scan],
             "uniform_bits": 53 if rules.wide else 24,
+            "ties": TIES[rules.ties],
             **settings,
         },
     )
@@ -331,18 +379,24 @@ def assemble(
 
 def copy_draw(one: Any, record: Any, draw: int) -> None:
     """Put a record of one draw at column `draw` of a longer one."""
-    for source, column in zip(one[1:], record[1:], strict=True):
-        column[:, draw] = source[:, 0]
+    for name in ("overlaps", "example_overlaps", "energies", "accepted"):
+        getattr(record, name)[:, draw] = getattr(one, name)[:, 0]
+    record.replica_overlaps[:, draw] = one.replica_overlaps[:, 0]
 
 
-def chain_rules(dynamics: str, order: str, uniform_bits: int) -> Any:
+def chain_rules(
+    dynamics: str, order: str, uniform_bits: int, ties: str = "keep"
+) -> Any:
     """The kernel's `Rules` from their public names."""
     check_choice("dynamics", dynamics, DYNAMICS)
     check_choice("order", order, SCANS)
     bits = check_integer("uniform_bits", uniform_bits, 24, 53)
     if bits not in (24, 53):
         raise ParameterError("uniform_bits", bits, "24 or 53")
-    return kernels.Rules(DYNAMICS.index(dynamics), SCANS.index(order), bits == 53)
+    check_choice("ties", ties, TIES)
+    return kernels.Rules(
+        DYNAMICS.index(dynamics), SCANS.index(order), bits == 53, ties == "random"
+    )
 
 
 def inverse(temperature: float) -> float:

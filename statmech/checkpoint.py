@@ -59,6 +59,8 @@ _DTYPES = {
     "spins": "|i1",
     "keys": "<u8",
 }
+# Of networks from examples there is one more, at the end.
+_ALL_DTYPES = _DTYPES | {"example_overlaps": "<f8"}
 
 _START_AGAIN = "take an older checkpoint, or start the run again from its seed"
 
@@ -200,7 +202,8 @@ def _arrays(trace: Trace, state: State) -> dict[str, NDArray[Any]]:
     whole = {**vars(trace), "spins": state.spins, "keys": state.keys}
     return {
         name: np.ascontiguousarray(whole[name], dtype=dtype)
-        for name, dtype in _DTYPES.items()
+        for name, dtype in _ALL_DTYPES.items()
+        if whole[name] is not None
     }
 
 
@@ -226,7 +229,7 @@ def _header(target: Path, trace: Trace, state: State) -> bytes:
         "target": trace.target,
         "settings": {name: _plain(value) for name, value in trace.settings.items()},
         "arrays": [
-            {"name": name, "dtype": _DTYPES[name], "shape": array.shape}
+            {"name": name, "dtype": array.dtype.str, "shape": array.shape}
             for name, array in _arrays(trace, state).items()
         ],
     }
@@ -293,7 +296,7 @@ def _read(source: Path, unsealed: bytes, file: io.BufferedReader) -> Checkpoint:
         arrays[described["name"]] = _read_array(described, file)
     if file.read(1):
         raise ValueError("more bytes than arrays")
-    if list(arrays) != list(_DTYPES):
+    if list(arrays) not in (list(_DTYPES), list(_ALL_DTYPES)):
         raise ValueError(f"arrays {list(arrays)}")
     trace = _trace(header, arrays)
     return Checkpoint(trace=trace, path=source, version=writer)
@@ -316,7 +319,7 @@ def _read_array(described: dict[str, Any], file: io.BufferedReader) -> NDArray[A
         raise ValueError(f"{name} is not .npy 1.0")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     told = (tuple(described["shape"]), described["dtype"])
-    if fortran or (shape, dtype.str) != told or dtype.str != _DTYPES[name]:
+    if fortran or (shape, dtype.str) != told or dtype.str != _ALL_DTYPES[name]:
         raise ValueError(f"{name} is {dtype} {shape}, not {told}")
     left = os.fstat(file.fileno()).st_size - file.tell()
     if math.prod(shape) * dtype.itemsize > left:
@@ -339,9 +342,10 @@ def _trace(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Trace:
         "tracked": (n_tracked,),
         "spins": (chains, n_spins),
         "keys": (chains, 2),
+        "example_overlaps": (chains, draws, n_tracked),
     }
     for name, shape in shapes.items():
-        if arrays[name].shape != shape:
+        if name in arrays and arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")
     spins = check_levels("spins", arrays["spins"], (chains, n_spins))
     clock = check_integer("clock", header["clock"], 0, _CLOCK_END)
@@ -364,6 +368,7 @@ def _trace(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Trace:
         tracked=tracked,
         settings={name: _setting(value) for name, value in header["settings"].items()},
         state=State(spins, keys, clock, str(header["model"])),
+        example_overlaps=arrays.get("example_overlaps"),
     )
 
 

@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Callable, Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from statmech.errors import (
+    TERNARY,
     ParameterError,
     ParameterTypeError,
-    blocks,
-    check_array,
-    check_choice,
-    check_integer,
     check_levels,
     check_order,
-    check_real,
 )
-from statmech.machine import require_memory, smaller
-
-if TYPE_CHECKING:
-    from statmech.kernels.hebbian import SignRows
-
-COINCIDENT = ("exclude", "keep")
-LARGEST_FIELD = 1e290  # the energy of 2**31 spins stays finite
-MOST = 2**31 - 1  # patterns and spins: sites and counts are 32 bits in the kernels
-
-_TABLE_BLOCK = 2**14  # entries of a table that are Python's integers at one time
+from statmech.interaction import Interaction
+from statmech.learning import Examples, Lesson, check_examples
+from statmech.rows import check_extent, check_sums
+from statmech.rows import integer_overlaps as integer_overlaps
+from statmech.rows import network_bytes as network_bytes
+from statmech.tables import COINCIDENT as COINCIDENT
+from statmech.tables import load_unit as load_unit
+from statmech.tables import symmetric_sums as symmetric_sums
 
 
-class HebbianNetwork:
+class HebbianNetwork(Interaction):
     """P-spin Hebbian network that stores binary patterns.
 
-    With S_mu = sum_i xi_mu_i s_i, spins and patterns +-1, and units J = 1, k_B = 1:
+    With S_mu = sum_i xi_mu_i s_i, spins +-1, patterns +-1 or 0 (blank, "diluted"), and
+    units J = 1, k_B = 1:
 
-        coincident="exclude":  E = -c sum_mu e_P(S_mu) - sum_i b_i s_i,
+        coincident="exclude":  E = -g c sum_mu e_P(S_mu) - sum_i b_i s_i,
                                c = (P-1)! / F,  F = (N-1)(N-2)...(N-P+1),
-        coincident="keep":     E = -(N/P) sum_mu (S_mu/N)**P - sum_i b_i s_i,
+        coincident="keep":     E = -g (N/P) sum_mu (S_mu/N)**P - sum_i b_i s_i,
 
     where e_P is the sum over all sets of P distinct sites of the products
-    xi_mu_i1 s_i1 ... xi_mu_iP s_iP, a function of S_mu alone. In the first form the
-    field of a perfectly recovered pattern on its sites is exactly 1 and its energy
-    exactly -N/P at every N. P = 2 is the Hopfield network without self-coupling.
+    xi_mu_i1 s_i1 ... xi_mu_iP s_iP, a function of S_mu and of the number of nonzero
+    entries alone. In the first form, at g = 1, the field of a perfectly recovered
+    pattern without blanks on its sites is exactly 1 and its energy exactly -N/P at
+    every N. P = 2 is the Hopfield network without self-coupling,
+
+        E = -g / (N-1) sum_mu sum_{i<j} xi_mu_i xi_mu_j s_i s_j.
+
+    The normalisation does not know of blanks: with a fraction d of them the critical
+    temperature at low load is 1 - d. Literature that divides E by 1 - d has
+    g = 1/(1 - d); where E has 1/N in place of 1/(N-1), temperatures differ by the
+    factor (N-1)/N.
+
+    `HebbianNetwork.supervised` and `HebbianNetwork.unsupervised` make networks that
+    know their patterns, then called archetypes, from examples only.
 
     Parameters
     ----------
-    patterns : (K, N) array of +-1
-        For example from `statmech.patterns.rademacher`, or your own.
+    patterns : (K, N) array of -1, 0, +1
+        For example from `statmech.patterns.rademacher` or `diluted`, or your own.
     order : int
         P, from 2 to 20; P <= N.
     coincident : {"exclude", "keep"}
@@ -59,20 +60,29 @@ class HebbianNetwork:
         and K of order N**(P-1) they change the physics at leading order.
     field : float or (N,) array
         External field b_i.
+    gain : float
+        g > 0, multiplies the interaction, not the external field.
 
     Attributes
     ----------
     patterns : (K, N) int8
-    n_patterns, n_spins, order : int
+        Stored patterns, or archetypes.
+    weights : (R, N) integers
+        Rows of the interaction: the patterns, or their examples.
+    n_patterns, n_rows, n_spins, order : int
     coincident : str
     field : (N,) float64
+    gain : float
+    lesson : Lesson
+        Protocol ("storage", "supervised", "unsupervised"), number and quality of the
+        examples.
     alpha : float
         Load K / F ("exclude") or K / N**(P-1) ("keep").
 
     Raises
     ------
     ParameterError, ParameterTypeError
-        If a pattern entry is not +-1, P exceeds N, or the field is not finite.
+        If a pattern entry is not -1, 0, +1, P exceeds N, or the field is not finite.
     MemoryLimitError
         If the patterns have to be copied, or a table made, and there is no room.
 
@@ -81,7 +91,8 @@ class HebbianNetwork:
     J. J. Hopfield, PNAS 79, 2554 (1982); E. Gardner, J. Phys. A 20, 3453 (1987);
     P. F. Baldi and S. S. Venkatesh, Phys. Rev. Lett. 58, 913 (1987);
     D. Krotov and J. J. Hopfield, NIPS 29 (2016), for the form that keeps coincident
-    indices.
+    indices; E. Agliari, A. Barra, A. Galluzzi, F. Guerra and F. Moauro, Phys. Rev.
+    Lett. 109, 268101 (2012), for blank entries.
 
     Examples
     --------
@@ -100,263 +111,146 @@ class HebbianNetwork:
         *,
         coincident: str = "exclude",
         field: float | ArrayLike = 0.0,
+        gain: float = 1.0,
     ) -> None:
-        _check_extent(patterns)
-        self.patterns: NDArray[np.int8] = check_levels(
-            "patterns", patterns, (None,) * 2
+        check_extent(patterns)
+        xi = check_levels("patterns", patterns, (None,) * 2, TERNARY)
+        self._build(xi, xi, Lesson(), order, coincident, field, gain)
+
+    @classmethod
+    def supervised(
+        cls,
+        examples: ArrayLike,
+        *,
+        quality: float,
+        archetypes: ArrayLike | None = None,
+        order: int = 2,
+        coincident: str = "exclude",
+        field: float | ArrayLike = 0.0,
+        gain: float | None = None,
+    ) -> HebbianNetwork:
+        """A network that is told which examples belong to one archetype.
+
+        With etabar_mu = (1/(r M)) sum_a eta_mu_a, the average of the examples,
+
+            E = -g / (N-1) sum_mu sum_{i<j} etabar_mu_i etabar_mu_j s_i s_j
+                - sum_i b_i s_i
+
+        for coincident="exclude", and -(g/2N) sum_mu (sum_i etabar_mu_i s_i)**2 for
+        "keep".
+
+        Parameters
+        ----------
+        examples : (K, M, N) array of -1, 0, +1
+            For example from `statmech.patterns.noisy_examples`; an entry that is
+            blank in one example of a pattern is blank in all of them.
+        quality : float
+            r, from 1e-6 to 1: the mean product of an entry with its archetype.
+        archetypes : (K, N) array of -1, 0, +1, optional
+            What `Trace.m`, `target`, `track` and the initial states refer to; the
+            interaction does not know them. Default: the majority of the examples,
+            the best guess where archetypes are not known.
+        order : int
+            P = 2.
+        coincident, field
+            As for a network that stores patterns.
+        gain : float, optional
+            g; default 1/(1 + rho), rho = (1 - r**2)/(M r**2), with which the critical
+            temperature is that of storage.
+
+        Returns
+        -------
+        HebbianNetwork
+
+        References
+        ----------
+        E. Agliari, F. Alemanno, A. Barra and G. De Marzo, Neural Networks 148, 232
+        (2022).
+
+        Examples
+        --------
+        >>> from statmech.patterns import diluted, noisy_examples
+        >>> xi = diluted(2, 100, 0.3, seed=1)
+        >>> eta = noisy_examples(xi, 9, 0.5, seed=2)
+        >>> HebbianNetwork.supervised(eta, quality=0.5, archetypes=xi).gain
+        0.75
+        """
+        taught = check_examples(examples, quality, archetypes)
+        return cls._taught(
+            taught, taught.sums(), "supervised", order, coincident, field, gain
         )
-        self.n_patterns, self.n_spins = self.patterns.shape
-        check_integer("n_spins", self.n_spins, 2, remedy="patterns has shape (K, N)")
-        self.order = check_order(order)
-        if self.order > self.n_spins:
-            raise ParameterError(
-                "order", order, f"at most n_spins = {self.n_spins}", "take more spins"
-            )
-        self.coincident = check_choice("coincident", coincident, COINCIDENT)
-        self.field = _check_field(field, self.n_spins)
+
+    @classmethod
+    def unsupervised(
+        cls,
+        examples: ArrayLike,
+        *,
+        quality: float,
+        archetypes: ArrayLike | None = None,
+        order: int = 2,
+        coincident: str = "exclude",
+        field: float | ArrayLike = 0.0,
+        gain: float | None = None,
+    ) -> HebbianNetwork:
+        """A network that stores each example as a pattern of its own.
+
+            E = -g / ((N-1) M r**2) sum_mu sum_a sum_{i<j} eta_mu_a_i eta_mu_a_j s_i s_j
+                - sum_i b_i s_i
+
+        for coincident="exclude"; -(g/(2 N M r**2)) sum_mu_a (sum_i eta_mu_a_i s_i)**2
+        for "keep". Parameters as in `supervised`.
+        """
+        taught = check_examples(examples, quality, archetypes)
+        each = taught.entries.reshape(-1, taught.entries.shape[2])
+        return cls._taught(taught, each, "unsupervised", order, coincident, field, gain)
+
+    @classmethod
+    def _taught(
+        cls,
+        taught: Examples,
+        weights: NDArray[Any],
+        protocol: str,
+        order: int,
+        coincident: str,
+        field: float | ArrayLike,
+        gain: float | None,
+    ) -> HebbianNetwork:
+        lesson = Lesson(protocol, taught.n_examples, taught.quality)
+        if check_order(order) != 2:
+            raise ParameterError("order", order, "2 for a network from examples")
+        network = cls.__new__(cls)
+        network._build(
+            taught.archetypes,
+            weights,
+            lesson,
+            order,
+            coincident,
+            field,
+            1.0 / (1.0 + lesson.rho) if gain is None else gain,
+        )
+        check_sums(network)
+        return network
 
     def __repr__(self) -> str:
+        more = "" if self.gain == 1.0 else f", gain={self.gain!r}"
+        name = "HebbianNetwork"
+        if self.lesson.protocol != "storage":
+            name += f".{self.lesson.protocol}"
+            more = (
+                f", n_examples={self.lesson.n_examples}, "
+                f"quality={self.lesson.quality!r}, gain={self.gain!r}"
+            )
         return (
-            f"HebbianNetwork(n_patterns={self.n_patterns}, n_spins={self.n_spins}, "
-            f"order={self.order}, coincident={self.coincident!r})"
+            f"{name}(n_patterns={self.n_patterns}, n_spins={self.n_spins}, "
+            f"order={self.order}, coincident={self.coincident!r}{more})"
         )
 
     @property
     def alpha(self) -> float:
         return self.n_patterns / load_unit(self.order, self.n_spins, self.coincident)
 
-    @property
-    def prefactor(self) -> float:
-        """c of the energy, multiplying integer sums."""
-        n, p = self.n_spins, self.order
-        if self.coincident == "exclude":
-            return math.factorial(p - 1) / load_unit(p, n, "exclude")
-        return 1.0 / n if p == 2 else 1.0 / (p * n ** (p - 1))
-
-    def energy(self, spins: ArrayLike) -> float:
-        """Total energy E of a configuration `spins` (N,) of +-1."""
-        s = check_levels("spins", spins, (self.n_spins,))
-        overlaps = integer_overlaps(self.patterns, s)
-        f = self._energy_of_sums
-        total = f[(overlaps + self.n_spins) >> 1].sum()
-        return float(-self.prefactor * total - self.field @ s)
-
-    def local_fields(self, spins: ArrayLike) -> NDArray[np.float64]:
-        """h (N,), where 2 s_i h_i is the energy cost of flipping spin i alone."""
-        s = check_levels("spins", spins, (self.n_spins,)).astype(np.int64)
-        table = self._field_of_sums
-        total = np.zeros((0, self.n_spins), dtype=table.dtype)
-        for part in _row_blocks(self.patterns):
-            xi = part.astype(np.int64)
-            others = (xi @ s)[:, None] - xi * s
-            terms = xi * table[(others + self.n_spins - 1) >> 1]
-            # The sum so far is the first row: floats are added in the order of one
-            # sum over all patterns.
-            total = np.concatenate([total, terms]).sum(axis=0, keepdims=True)
-        return self.prefactor * total[0] + self.field
-
-    @cached_property
-    def _energy_of_sums(self) -> NDArray[np.float64]:
-        """f(S) at S = -N, -N + 2, ..., N."""
-        n, p = self.n_spins, self.order
-        self._require_tables()
-        sums = np.arange(-n, n + 1, 2)
-        if self.coincident == "exclude":
-            return symmetric_sums(sums, n, p)
-        if p == 2:
-            return 0.5 * sums.astype(np.float64) ** 2
-        return _tabulate(lambda s: s.astype(object) ** p, sums, np.float64)
-
-    @cached_property
-    def _field_of_sums(self) -> NDArray[Any]:
-        """G(T) at T = -(N - 1), ..., N - 1, the sum of the other spins.
-
-        int64 if no sum over the patterns can overflow, float64 rounded once otherwise.
-        """
-        n, p = self.n_spins, self.order
-        self._require_tables()
-        sums = np.arange(-n + 1, n, 2)
-        if p == 2:
-            return sums
-        # The largest entry is the last: all spins equal.
-        if self.coincident == "exclude":
-            largest = math.comb(n - 1, p - 1)
-        else:
-            largest = (n**p - (n - 2) ** p) // 2
-
-        def exact(t: NDArray[Any]) -> NDArray[Any]:
-            if self.coincident == "exclude":
-                return exact_symmetric_sums(t, n - 1, p - 1)
-            t = t.astype(object)
-            return ((t + 1) ** p - (t - 1) ** p) // 2
-
-        fits = largest * self.n_patterns < 2**62
-        return _tabulate(exact, sums, np.int64 if fits else np.float64)
-
-    def _require_tables(self) -> None:
-        require_memory(
-            table_bytes(self.n_spins, self.order),
-            f"tables of n_spins = {self.n_spins} at order = {self.order}",
-            remedy=smaller(
-                n_spins=(self.n_spins, lambda n: table_bytes(n, self.order))
-            ),
-        )
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of what the moves depend on: the same network, the same digest."""
-        kind = ("HebbianNetwork", self.patterns.shape, self.order, self.coincident)
-        content = hashlib.sha256(repr(kind).encode())
-        content.update(self.patterns.reshape(-1).view(np.uint8).data)
-        # The sum makes a negative zero, which acts as zero, look like it.
-        for part in blocks(self.field):
-            content.update((part + 0.0).astype("<f8", copy=False).data)
-        return content.hexdigest()
-
-    @cached_property
-    def rows(self) -> SignRows:
-        """The form that the kernels read."""
-        from statmech.kernels.hebbian import SignRows
-
-        n, k = self.n_spins, self.n_patterns
-        pairwise = self.order == 2
-        excluded = -0.5 * n * k if self.coincident == "exclude" else 0.0
-        return SignRows(
-            patterns=np.ascontiguousarray(self.patterns.T),
-            self_terms=np.full(n, k, dtype=np.int32),
-            field_table=None if pairwise else self._field_of_sums,
-            energy_table=None if pairwise else self._energy_of_sums,
-            prefactor=self.prefactor,
-            shift=excluded if pairwise else 0.0,
-            external=self.field,
-        )
-
-
-def table_bytes(n_spins: int, order: int) -> int:
-    """Peak memory of the two tables of a network in bytes, 16 N of which stay."""
-    # A block is a few arrays of Python's integers, of at most `bits` bits.
-    bits = order * max(n_spins, 2).bit_length()
-    block = min(n_spins, _TABLE_BLOCK) * 5 * (48 + bits // 8)
-    return (24 if order > 2 else 32) * n_spins + block
-
-
-def network_bytes(n_patterns: int, n_spins: int, order: int) -> int:
-    """Peak memory of a `HebbianNetwork` that is run, in bytes, its patterns included.
-
-    The kernels read a second copy of the patterns, site by site.
-    """
-    return n_patterns * n_spins + rows_bytes(n_patterns, n_spins, order)
-
-
-def rows_bytes(n_patterns: int, n_spins: int, order: int) -> int:
-    """What `HebbianNetwork.rows` adds to the patterns, in bytes."""
-    tables = table_bytes(n_spins, order) if order > 2 else 0
-    return n_patterns * n_spins + 4 * n_spins + tables
-
-
-def _row_blocks(patterns: NDArray[np.int8]) -> Iterator[NDArray[np.int8]]:
-    """Whole rows whose 64-bit copies stay small."""
-    n_patterns, n_spins = patterns.shape
-    step = max(1, 2**18 // n_spins)
-    for first in range(0, n_patterns, step):
-        yield patterns[first : first + step]
-
-
-def integer_overlaps(
-    patterns: NDArray[np.int8], spins: NDArray[np.int8]
-) -> NDArray[np.int64]:
-    """S_mu = sum_i xi_mu_i s_i (K,), exact, of patterns (K, N)."""
-    s = spins.astype(np.int64)
-    return np.concatenate([xi.astype(np.int64) @ s for xi in _row_blocks(patterns)])
-
-
-def _check_extent(patterns: Any) -> None:
-    """Refuse an array whose sizes or whose copy go beyond what can be kept."""
-    if not isinstance(patterns, np.ndarray) or patterns.ndim != 2:
-        return  # `check_levels` says more
-    k, n = patterns.shape
-    for name, count in (("n_patterns", k), ("n_spins", n)):
-        if count > MOST:
-            raise ParameterError(name, count, f"at most {MOST}")
-    if patterns.dtype != np.int8 or not patterns.flags.c_contiguous:
-        require_memory(
-            k * n,
-            f"an int8 copy of n_patterns = {k} of n_spins = {n}",
-            remedy="give a C-contiguous int8 array, which is used as it is",
-        )
-
 
 def check_model(model: object) -> None:
     """Refuse anything that is not a network."""
     if not isinstance(model, HebbianNetwork):
         raise ParameterTypeError("model", model, "a HebbianNetwork")
-
-
-def _check_field(field: Any, n_spins: int) -> NDArray[np.float64]:
-    """One number, or one a site, as (N,) float64."""
-    limit = LARGEST_FIELD
-    try:
-        single = np.ndim(field) == 0
-    except ValueError:  # ragged: not an array either, which check_array says
-        single = False
-    if single:
-        return np.full(n_spins, check_real("field", field, -limit, limit))
-    b = check_array("field", field, (n_spins,))
-    for extreme in (b.min(), b.max()):
-        check_real("field", extreme, -limit, limit)
-    return b
-
-
-def load_unit(order: int, n_spins: int, coincident: str = "exclude") -> float:
-    """K / alpha: F = (N-1)...(N-P+1), or N**(P-1) where coincident indices are kept.
-
-    >>> load_unit(3, 10)
-    72.0
-    """
-    check_choice("coincident", coincident, COINCIDENT)
-    if coincident == "keep":
-        return float(n_spins ** (order - 1))
-    return float(math.perm(n_spins - 1, order - 1))
-
-
-def _tabulate(
-    exact: Callable[[NDArray[Any]], NDArray[Any]], sums: NDArray[Any], dtype: Any
-) -> NDArray[Any]:
-    """exact(sums), rounded once; block by block, since its integers may be Python's."""
-    table = np.empty(sums.shape, dtype=dtype)
-    pairs = zip(blocks(table, _TABLE_BLOCK), blocks(sums, _TABLE_BLOCK), strict=True)
-    for part, some in pairs:
-        part[...] = exact(some)
-    return table
-
-
-def symmetric_sums(
-    sums: NDArray[Any], n_variables: int, degree: int
-) -> NDArray[np.float64]:
-    """e_degree of `n_variables` signs as a function of their sum, rounded once.
-
-    >>> import numpy as np
-    >>> symmetric_sums(np.array([-2, 0, 2]), 2, 2)
-    array([ 1., -1.,  1.])
-    """
-    return _tabulate(
-        lambda some: exact_symmetric_sums(some, n_variables, degree), sums, np.float64
-    )
-
-
-def exact_symmetric_sums(
-    sums: NDArray[Any], n_variables: int, degree: int
-) -> NDArray[Any]:
-    """`symmetric_sums` in integers: int64, or Python's where that could overflow.
-
-    From (k+1) e_{k+1} = S e_k - (n-k+1) e_{k-1}.
-    """
-    # |e_k| <= C(n, k); beyond int64 Python's integers take over, at their price.
-    largest = max(math.comb(n_variables, k) for k in range(degree + 1))
-    total = np.asarray(sums, dtype=np.int64)
-    if (n_variables + 1) * largest >= 2**62:
-        total = total.astype(object)
-    before, now = total * 0, total * 0 + 1
-    for k in range(degree):
-        before, now = now, (total * now - (n_variables - k + 1) * before) // (k + 1)
-    return now

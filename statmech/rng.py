@@ -13,6 +13,7 @@ that a trial can have a second word without disturbing the first:
     purpose 0   site (high 32 bits) and uniform (low 24 bits) of trial t
     purpose 1   a 53-bit uniform of trial t
     purpose 2   permutations of the sites, swaps between chains
+    purpose 3   a coin for a spin in zero field at T = 0
 
 References
 ----------
@@ -34,6 +35,7 @@ GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 SECOND_WORD = np.uint64(1 << 62)
 PERMUTATION = np.uint64(1 << 63)
+TIE = np.uint64(3 << 62)
 
 
 @kernel

@@ -74,6 +74,7 @@ def sample(
     track: Sequence[int] = (),
     thin: int = 1,
     uniform_bits: int = 24,
+    ties: str = "keep",
     n_threads: int | None = None,
 ) -> Trace:
     """Sample exp(-E / T) by single-spin updates.
@@ -82,20 +83,22 @@ def sample(
     ----------
     model : HebbianNetwork
     temperature : float
-        T >= 0 in units J = 1, k_B = 1; 0 (a spin turns only if its field opposes it,
-        zero field keeps it) and inf are legal.
+        T >= 0 in units J = 1, k_B = 1; 0 (a spin turns if its field opposes it; see
+        `ties` for zero field) and inf are legal.
     n_sweeps, n_burn_in : int
         Sweeps of N updates measured, and discarded before. The number of draws is
         n_sweeps // thin.
     n_chains : int
         Independent chains; q needs at least 2.
-    initial : "pattern", "random" or array
-        Pattern `target` (corrupted to overlap `cue_overlap`, each chain its own way),
-        independent random signs, or your own +-1 array (N,) or (n_chains, N).
+    initial : "pattern", "random", "hierarchical" or array
+        Pattern `target` (corrupted to overlap `cue_overlap`, each chain its own way);
+        independent random signs; at each site the first pattern that is not blank
+        there, corrupted likewise; or your own +-1 array (N,) or (n_chains, N). Sites
+        without a value from a pattern get random signs.
     target : int
-        Pattern whose magnetisation is `Trace.m`.
+        Pattern (archetype) whose magnetisation is `Trace.m`.
     cue_overlap : float
-        From -1 to 1; met to 1/N.
+        From -1 to 1, per site that is not blank; met to 1/N.
     seed, path : int, sequence of int
         Address of this run in the seed tree.
     dynamics : {"heat-bath", "metropolis"}
@@ -111,6 +114,9 @@ def sample(
         Sweeps between draws.
     uniform_bits : {24, 53}
         Resolution of the acceptance test: at 24 no move rarer than 3e-8 is made.
+    ties : {"keep", "random"}
+        At T = 0, whether a spin in exactly zero field keeps its sign or takes either
+        with probability 1/2. At T > 0 it has no effect.
     n_threads : int, optional
         Default: the cores this process may use. Results do not depend on it.
 
@@ -143,7 +149,7 @@ def sample(
     measured = check_integer("n_sweeps", n_sweeps, 1, MOST_SWEEPS)
     burn_in = check_integer("n_burn_in", n_burn_in, 0, MOST_SWEEPS)
     stride = check_integer("thin", thin, 1, measured)
-    rules = chain_rules(dynamics, order, uniform_bits)
+    rules = chain_rules(dynamics, order, uniform_bits, ties)
     start = prepare(
         model,
         n_chains,
@@ -223,7 +229,12 @@ def extend(
     thin = asked["thin"]
     most = MOST_SWEEPS - state.clock // model.n_spins
     measured = check_integer("n_sweeps", n_sweeps, thin, max(most, thin))
-    rules = chain_rules(asked["dynamics"], asked["order"], asked["uniform_bits"])
+    rules = chain_rules(
+        asked["dynamics"],
+        asked["order"],
+        asked["uniform_bits"],
+        asked.get("ties", "keep"),  # runs of older versions had no choice
+    )
     start = restart(model, trace, state, measured // thin, thin)
     t = asked["temperature"]
     return _measure(start, model, t, measured, 0, thin, rules, n_threads)
@@ -281,6 +292,7 @@ def anneal(
     order: str = "random",
     track: Sequence[int] = (),
     uniform_bits: int = 24,
+    ties: str = "keep",
     n_threads: int | None = None,
 ) -> Trace:
     """Carry the chains through a schedule of temperatures, one draw at the end of each.
@@ -307,7 +319,7 @@ def anneal(
     per_step = check_integer(
         "sweeps_per_temperature", sweeps_per_temperature, 1, MOST_SWEEPS
     )
-    rules = chain_rules(dynamics, order, uniform_bits)
+    rules = chain_rules(dynamics, order, uniform_bits, ties)
     start = prepare(
         model,
         n_chains,

@@ -10,6 +10,10 @@ class Status(Enum):
 
     CONVERGED = "converged: residual and contraction-corrected error within tolerance"
     CLOSED_FORM = "closed form: no iteration was needed"
+    SEARCH = (
+        "found by search, not proof: nothing lower turned up among the starts; "
+        "raise the number of starts to search harder"
+    )
     NOT_CONVERGED = (
         "not converged: the tolerance was not reached; "
         "allow more iterations, or move away from the transition"
@@ -42,7 +46,7 @@ class Status(Enum):
     @property
     def ok(self) -> bool:
         """True when the number that carries this status may be used."""
-        return self in (Status.CONVERGED, Status.CLOSED_FORM)
+        return self in (Status.CONVERGED, Status.CLOSED_FORM, Status.SEARCH)
 
     def __str__(self) -> str:
         return self.value

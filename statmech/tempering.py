@@ -166,6 +166,7 @@ def _at_rungs(one: Any, at: NDArray[np.int64]) -> Any:
     """A record of walkers, reordered by temperature."""
     return one._replace(
         overlaps=one.overlaps[at],
+        example_overlaps=one.example_overlaps[at],
         energies=one.energies[at],
         accepted=one.accepted[at],
     )

@@ -43,7 +43,8 @@ class Trace:
     Attributes
     ----------
     m : (chain, draw)
-        Mattis magnetisation (1/N) sum_i xi_i s_i with pattern `target`.
+        Mattis magnetisation (1/N) sum_i xi_i s_i with pattern (or archetype) `target`,
+        at most 1 - d in size if a fraction d of its entries is blank.
     energy : (chain, draw)
         Energy per spin.
     q : (pair, draw)
@@ -62,6 +63,9 @@ class Trace:
         Everything that was asked for, defaults written back.
     state : State or None
         What `statmech.extend` goes on from; only `sample` and `extend` keep it.
+    example_overlaps : (chain, draw, tracked) or None
+        n_mu = (1/N) sum_i etabar_mu_i s_i, etabar_mu = (1/(r M)) sum_a eta_mu_a, of
+        networks from examples.
     """
 
     m: NDArray[np.float64]
@@ -75,6 +79,7 @@ class Trace:
     tracked: tuple[int, ...]
     settings: dict[str, Any] = field(repr=False)
     state: State | None = field(default=None, repr=False)
+    example_overlaps: NDArray[np.float64] | None = field(default=None, repr=False)
 
     def observable(self, name: str) -> NDArray[np.float64]:
         """The array (chain or pair, draw) called `name`."""

@@ -1,12 +1,16 @@
 """Small networks and runs that several tests of the kernels share."""
 
+import copy
+from fractions import Fraction
+
 import numpy as np
 import reference
 
 from statmech import HebbianNetwork
 from statmech.chains import DYNAMICS, SCANS, Group
+from statmech.forms import dense_rows, sparse_rows
 from statmech.kernels import hebbian as kernels
-from statmech.patterns import rademacher
+from statmech.patterns import diluted, rademacher
 from statmech.rng import stream_keys
 
 EPS = np.finfo(np.float64).eps
@@ -18,8 +22,8 @@ CONVENTIONS = ("exclude", "keep")
 TRACKED = np.zeros(1, dtype=np.int64)
 
 
-def rules(dynamics="heat-bath", scan="random", wide=False):
-    return kernels.Rules(DYNAMICS.index(dynamics), SCANS.index(scan), wide)
+def rules(dynamics="heat-bath", scan="random", wide=False, ties=False):
+    return kernels.Rules(DYNAMICS.index(dynamics), SCANS.index(scan), wide, ties)
 
 
 def network(n, k, order, coincident="exclude", field=0.0, seed=0):
@@ -30,13 +34,32 @@ def network(n, k, order, coincident="exclude", field=0.0, seed=0):
     return model, reference.Network(patterns, order, coincident, b)
 
 
+def diluted_network(
+    n, k, order=2, coincident="exclude", field=0.0, seed=0, dilution=0.4, gain=1.0
+):
+    """`network` of patterns with blanks."""
+    patterns = diluted(k, n, dilution, seed, path=(n, k, order))
+    b = field * np.random.default_rng(seed).normal(size=n)
+    model = HebbianNetwork(patterns, order, coincident=coincident, field=b, gain=gain)
+    twin = reference.Network(patterns, order, coincident, b, Fraction(gain))
+    return model, twin
+
+
+def in_form(model, name):
+    """The same network, read by the kernels as "dense" or as "sparse" rows."""
+    other = copy.copy(model)
+    make = {"dense": dense_rows, "sparse": sparse_rows}[name]
+    vars(other)["rows"] = make(other)
+    return other
+
+
 def random_spins(shape, seed):
     signs = 2 * np.random.default_rng(seed).integers(0, 2, shape) - 1
     return np.ascontiguousarray(signs, dtype=np.int8)
 
 
 def overlaps_of(model, s):
-    return model.patterns.astype(np.int64) @ s.astype(np.int64)
+    return model.weights.astype(np.int64) @ s.astype(np.int64)
 
 
 def run(model, spins, betas, n_draws, *, thin=1, seed=0, dtype=None, **how):

@@ -14,7 +14,9 @@ import numpy as np
 import statmech
 from statmech.chains import chains_bytes
 from statmech.hebbian import network_bytes
-from statmech.patterns import pattern_bytes, rademacher
+from statmech.learning import examples_bytes
+from statmech.patterns import diluted, noisy_examples, pattern_bytes, rademacher
+from statmech.rows import form_bytes
 
 
 def peak():
@@ -79,6 +81,29 @@ def descend(k, n, order):
     return run(k, n, order, "descend", chains, max_sweeps=1)
 
 
+def diluted_network(k, n, dilution):
+    model = statmech.HebbianNetwork(diluted(k, n, dilution, seed=1))
+    statmech.sample(model, 0.1, n_sweeps=1, n_burn_in=0, initial="hierarchical")
+    run = form_bytes(model) + chains_bytes(k, n, n_chains=2, n_draws=1)
+    return (k + 8) * n + run
+
+
+def from_examples(protocol, k, m, n):
+    xi = diluted(k, n, 0.3, seed=1)
+    eta = noisy_examples(xi, m, 0.5, seed=1)
+    make = getattr(statmech.HebbianNetwork, protocol)
+    model = make(eta, quality=0.5, archetypes=xi)
+    statmech.sample(model, 0.1, n_sweeps=1, n_burn_in=0)
+    made = k * (m + 1) * n + 8 * n + examples_bytes(k, m, n)
+    of_examples = {
+        "rows_each": model.lesson.rows_per_pattern,
+        "largest_weight": model.largest_weight,
+        "from_examples": True,
+    }
+    run = chains_bytes(k, n, n_chains=2, n_draws=1, **of_examples)
+    return made + form_bytes(model) + run
+
+
 def point(alpha, n, order, n_sweeps):
     from sims.experiments.dense import retrieval_bytes, simulate_retrieval
     from sims.experiments.dense_points import Point
@@ -106,6 +131,16 @@ CASES = {
     "annealing": (anneal, (20, 10, 100_000, 20), (20, 10, 1, 20)),
     "tempering": (temper, (5, 20, 10, 50_000, 5), (5, 20, 10, 1, 5)),
     "descent at P = 3": (descend, (4, 2_500_000, 3), (4, 10, 3)),
+    "diluted network": (diluted_network, (5, 3_000_000, 0.5), (5, 100, 0.5)),
+    "very diluted network": (diluted_network, (50, 800_000, 0.95), (50, 100, 0.95)),
+    "network supervised": (
+        *(from_examples, ("supervised", 3, 30, 500_000)),
+        ("supervised", 3, 30, 100),
+    ),
+    "network unsupervised": (
+        *(from_examples, ("unsupervised", 3, 30, 500_000)),
+        ("unsupervised", 3, 30, 100),
+    ),
     "point at P = 2": (point, (0.05, 40_000, 2, 1), (0.5, 16, 2, 1)),
     "point at P = 3": (point, (0.05, 1000, 3, 1), (0.05, 16, 3, 1)),
     "point of many sweeps": (point, (0.2, 10, 2, 2_000_000), (0.2, 10, 2, 1)),

@@ -16,7 +16,7 @@ from scipy.sparse.linalg import eigsh
 
 MASK = (1 << 64) - 1
 GOLDEN_GAMMA = 0x9E3779B97F4A7C15
-SECOND_WORD, PERMUTATION = 1 << 62, 1 << 63
+SECOND_WORD, PERMUTATION, TIE = 1 << 62, 1 << 63, 3 << 62
 
 
 # Words -----------------------------------------------------------------------------
@@ -77,10 +77,11 @@ def philox4x32(counter, key, rounds=10):
 class Network(NamedTuple):
     """A Hebbian network as the literature writes it down."""
 
-    patterns: Any  # (K, N) of +-1
+    patterns: Any  # (K, N) of -1, 0, +1, or for P = 2 of any integers
     order: int
     coincident: str
     field: Any  # (N,) of float
+    scale: Any = Fraction(1)  # multiplies the interaction
 
     @property
     def n_spins(self):
@@ -102,8 +103,10 @@ def coupling(network):
     """c: (P-1)! / ((N-1)...(N-P+1)), or 1 / (P N**(P-1)) with coincident indices."""
     n, p = network.n_spins, network.order
     if network.coincident == "exclude":
-        return Fraction(math.factorial(p - 1), math.perm(n - 1, p - 1))
-    return Fraction(n, p) * Fraction(1, n**p)
+        c = Fraction(math.factorial(p - 1), math.perm(n - 1, p - 1))
+    else:
+        c = Fraction(n, p) * Fraction(1, n**p)
+    return network.scale * c
 
 
 def interaction_sums(network, spins):
@@ -165,9 +168,10 @@ def acceptance(dynamics, beta, x):
     return min(1.0, math.exp(-2.0 * beta * x))
 
 
-def sweep(network, s, beta, dynamics, scan, wide, clock, key):
+def sweep(network, s, beta, dynamics, scan, wide, clock, key, ties=False):
     """N updates of the list `s` in place, from words clock, clock + 1, ... of `key`.
 
+    With `ties`, a spin in zero field at T = 0 turns if the top bit of a word is set.
     Returns the number of accepted updates.
     """
     n = network.n_spins
@@ -183,7 +187,11 @@ def sweep(network, s, beta, dynamics, scan, wide, clock, key):
         u = uniform24_of(w)
         if wide:
             u = uniform53_of(word(key, SECOND_WORD + clock + trial))
-        if u < acceptance(dynamics, beta, float(alignment(network, s, i))):
+        x = alignment(network, s, i)
+        rate = acceptance(dynamics, beta, float(x))
+        if ties and beta == math.inf and x == 0:
+            rate = word(key, TIE + clock + trial) >> 63
+        if u < rate:
             s[i] = -s[i]
             n_accepted += 1
     return n_accepted

@@ -71,6 +71,7 @@ def test_purposes_do_not_share_counters():
     """Trials, second words and permutations draw from disjoint ranges of counters."""
     assert int(rng.SECOND_WORD) == reference.SECOND_WORD == 2**62
     assert int(rng.PERMUTATION) == reference.PERMUTATION == 2**63
+    assert int(rng.TIE) == reference.TIE == 2**62 + 2**63
     assert int(rng.GOLDEN_GAMMA) == reference.GOLDEN_GAMMA
 
 
