@@ -17,13 +17,22 @@ _EXPORTS = {
     "dense": "analytics.dense",
     "gauss": "analytics.gauss",
     "ising": "analytics.ising",
+    "multitask": "analytics.multitask",
     "solve": "analytics.solve",
 }
 
 if TYPE_CHECKING:
-    from analytics import dense, gauss, ising, solve
+    from analytics import dense, gauss, ising, multitask, solve
     from analytics.solve import Prediction, SaddlePoint
 
-__all__ = ["Prediction", "SaddlePoint", "dense", "gauss", "ising", "solve"]
+__all__ = [
+    "Prediction",
+    "SaddlePoint",
+    "dense",
+    "gauss",
+    "ising",
+    "multitask",
+    "solve",
+]
 
 __getattr__, __dir__ = lazy_namespace(__name__, _EXPORTS)
