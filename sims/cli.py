@@ -34,6 +34,21 @@ _CHECK_OPTIONS: dict[str, list[tuple[tuple[str, ...], str, type, str]]] = {
         (("--coincident",), "coincident", str, "exclude (default) or keep"),
         (("--seed",), "seed", int, "any integer >= 0 (default 0)"),
     ],
+    "multitask": [
+        (("-K", "--patterns"), "n_patterns", int, "number of patterns, 1 to 12"),
+        (("-d", "--dilution"), "dilution", float, "fraction of blank entries, < 1"),
+        (("-T", "--temperature"), "temperature", float, _TEMPERATURE),
+        (("-N", "--n-spins"), "n_spins", int, "larger size; the other is half of it"),
+        (("--start",), "start", str, "hierarchical (default), pure or parallel"),
+        (("--disorder",), "patterns", str, "class-exact (default) or independent"),
+        (("--protocol",), "protocol", str, "storage, supervised or unsupervised"),
+        (("-M", "--examples"), "n_examples", int, "examples of each pattern"),
+        (("-r", "--quality"), "quality", float, "their mean agreement, 0 < r <= 1"),
+        (("--samples",), "n_samples", int, "disorder samples a size, at least 6"),
+        (("--sweeps",), "n_sweeps", int, "measured sweeps a chain"),
+        (("--burn-in",), "n_burn_in", int, "sweeps discarded before"),
+        (("--seed",), "seed", int, "any integer >= 0 (default 0)"),
+    ],
 }
 
 _DESCRIPTION = """\

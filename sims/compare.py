@@ -93,6 +93,8 @@ class Comparison:
     escaped, chains : int
         Chains whose time-averaged magnetisation fell below half of the prediction,
         and all chains. They are in the averages.
+    planted : str
+        What the wrong theory is.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Comparison:
     escaped: int
     chains: int
     results: tuple[Traces, ...] = field(repr=False, default=())
+    planted: str = Experiment.planted
 
     @property
     def agrees(self) -> bool:
@@ -223,6 +226,7 @@ def compare(
         escaped=sum(escaped for escaped, _ in counts),
         chains=sum(chains for _, chains in counts),
         results=tuple(results),
+        planted=experiment.planted,
     )
 
 

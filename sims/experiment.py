@@ -25,7 +25,8 @@ class Experiment(ABC):
     """
 
     name: ClassVar[str]
-    observables: ClassVar[tuple[str, ...]]
+    observables: tuple[str, ...]
+    planted: ClassVar[str] = "a theory with sqrt(2) times the noise"
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

@@ -24,12 +24,18 @@ LABELS = {
     "m": r"Mattis magnetisation $m$",
     "q": r"replica overlap $q$",
     "energy": r"energy per spin $E / (N J)$",
+    "dilution": r"dilution $d$",
+    "n_examples": r"examples $M$",
+    "quality": r"quality of the examples $r$",
 }
 _SYMBOLS = {
     "alpha": r"\alpha",
     "temperature": "T",
     "n_spins": "N",
     "cue_overlap": "m_0",
+    "dilution": "d",
+    "n_examples": "M",
+    "quality": "r",
 }
 _MARKERS = "osD^vP*X"
 _DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)), (0, (4, 1)))
@@ -45,11 +51,15 @@ def draw_sweep(dataset: xarray.Dataset) -> Figure:
     figure = Figure(figsize=(7.0, 4.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    from sims import multitask_figures as multitask
+
     draw = {
         "curves": draw_curves,
         "finite-size": draw_finite_size,
         "hysteresis": draw_hysteresis,
         "basin": draw_basin,
+        "amplitudes": multitask.draw_amplitudes,
+        "regions": multitask.draw_regions,
     }[settings["figure"].get("kind", "curves")]
     draw(axes, dataset, settings)
     axes.set_title(_title(dataset, settings), fontsize=9)
@@ -62,6 +72,8 @@ def _title(dataset: xarray.Dataset, settings: dict[str, Any]) -> str:
         r"P": fixed.get("order"),
         "N": fixed.get("n_spins"),
         r"\alpha": fixed.get("alpha"),
+        "K": fixed.get("n_patterns"),
+        "d": fixed.get("dilution"),
         "T": fixed.get("temperature"),
     }
     values = ", ".join(f"${k} = {v:g}$" for k, v in shown.items() if v is not None)
@@ -127,7 +139,7 @@ def _series(dataset: xarray.Dataset, name: str) -> Iterator[tuple[int, str, Any]
         yield number, f"${symbol} = {text}$", dataset.isel({name: number})
 
 
-def _style(number: int) -> tuple[str, str, Any]:
+def series_style(number: int) -> tuple[str, str, Any]:
     """(grey, marker, dashes) of a series."""
     return (
         str(0.62 * (number % 5) / 4.0),
@@ -136,8 +148,11 @@ def _style(number: int) -> tuple[str, str, Any]:
     )
 
 
-def _points(axes: Axes, number: int, label: str, x: Any, y: Any, error: Any) -> None:
-    shade, marker, _ = _style(number)
+def plot_points(
+    axes: Axes, number: int, label: str, x: Any, y: Any, error: Any
+) -> None:
+    """Simulation as hollow points with error bars."""
+    shade, marker, _ = series_style(number)
     axes.errorbar(
         x,
         y,
@@ -158,10 +173,12 @@ def draw_curves(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) -
     """An observable against one axis, a series each value of another."""
     x, series, name = _chosen(dataset, settings)
     for number, label, cut in _series(dataset, series):
-        shade, _, dashes = _style(number)
+        shade, _, dashes = series_style(number)
         fine, line = _theory_line(settings, x, series, name, cut)
         axes.plot(fine, line, color=shade, ls=dashes, lw=1.4)
-        _points(axes, number, label, cut[x], cut[f"{name}_mean"], cut[f"{name}_error"])
+        plot_points(
+            axes, number, label, cut[x], cut[f"{name}_mean"], cut[f"{name}_error"]
+        )
     if f"{name}_theory" in dataset:
         axes.plot([], [], color="black", lw=1.4, label="replica-symmetric theory")
     axes.set_xlabel(LABELS.get(x, x))
@@ -183,7 +200,7 @@ def _theory_line(
         fixed[series] = cut[series].item()
     if f"{name}_theory" not in cut:
         return [], []
-    if x not in ("alpha", "temperature"):
+    if x not in ("alpha", "temperature") or "order" not in fixed:
         return cut[x], cut[f"{name}_theory"]
     order, how = fixed["order"], fixed["coincident"]
     low, high = float(cut[x].min()), float(cut[x].max())
@@ -216,7 +233,7 @@ def draw_finite_size(
     """Difference from theory against 1/N, and its extrapolation to 1/N = 0."""
     _, series, name = _chosen(dataset, settings)
     for number, label, cut in _series(dataset, series):
-        shade, _, dashes = _style(number)
+        shade, _, dashes = series_style(number)
         n = cut["n_spins"].values.astype(float)
         error = cut[f"{name}_error"].values
         # The load of each size is K / N rounded to whole patterns, so each has its own
@@ -234,9 +251,9 @@ def draw_finite_size(
             label += rf": $N\to\infty$: {limit}"
             if limit.dof:
                 label += rf", $\chi^2$/dof = {limit.chi2:.1f}/{limit.dof}"
-            _points(axes, number, label, [0.0], [limit.value], [limit.error])
+            plot_points(axes, number, label, [0.0], [limit.value], [limit.error])
             label = "_" + label
-        _points(axes, number, label, x, difference, error)
+        plot_points(axes, number, label, x, difference, error)
     axes.axhline(0.0, color="black", lw=0.8, ls=":")
     axes.set_xlabel(r"$10^3 / N$")
     axes.set_ylabel(f"{LABELS.get(name, name)}: simulation $-$ theory")
@@ -257,7 +274,7 @@ def draw_hysteresis(
     kinds = [name for name in dataset["temperature"].dims if name != "step"]
     t = dataset["temperature"].isel(dict.fromkeys(kinds, 0)).values
     for number, label, cut in _series(dataset, series):
-        shade, marker, dashes = _style(number)
+        shade, marker, dashes = series_style(number)
         load = cut[series].item() if series else fixed["alpha"]
         how = {"coincident": fixed["coincident"]}
         end = theory.find_transition_temperature(fixed["order"], load, **how)
@@ -292,9 +309,11 @@ def draw_basin(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) ->
     x, series, name = _chosen(dataset, settings)
     axes.plot([0, 1], [0, 1], color="0.8", lw=0.8, ls=":", label=r"$m = m_0$")
     for number, label, cut in _series(dataset, series):
-        shade, _, dashes = _style(number)
+        shade, _, dashes = series_style(number)
         axes.plot(cut[x], cut[f"{name}_theory"], color=shade, ls=dashes, lw=1.4)
-        _points(axes, number, label, cut[x], cut[f"{name}_mean"], cut[f"{name}_error"])
+        plot_points(
+            axes, number, label, cut[x], cut[f"{name}_mean"], cut[f"{name}_error"]
+        )
     axes.plot([], [], color="black", lw=1.4, label="retrieval state, RS theory")
     axes.set_xlabel(LABELS.get(x, x))
     axes.set_ylabel(r"magnetisation reached $m$")

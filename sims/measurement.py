@@ -30,10 +30,13 @@ class Measurement(Task):
         and `path`.
     observables : tuple of str
         Results (chain or pair, draw) whose averages over samples are estimates.
+    figures : tuple of str
+        Kinds of figures that show it.
     """
 
     point: ClassVar[type[Any]]
     observables: ClassVar[tuple[str, ...]]
+    figures: ClassVar[tuple[str, ...]] = ("curves",)
 
     def parse(self, parameters: Mapping[str, Any]) -> Any:
         """The point of these parameters.

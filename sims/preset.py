@@ -14,7 +14,8 @@
     constants = { n_spins = 300 }
     axes = { ... }
     [figure]
-    kind = "curves"                     curves, finite-size, hysteresis, basin
+    kind = "curves"                     curves, finite-size, hysteresis, basin,
+                                        amplitudes, regions
     x = "alpha"
     series = "temperature"
     observable = "m"
@@ -51,7 +52,7 @@ from statmech.errors import (
     nearest,
 )
 
-FIGURES = ("curves", "finite-size", "hysteresis", "basin")
+FIGURES = ("curves", "finite-size", "hysteresis", "basin", "amplitudes", "regions")
 LARGEST_FILE = 32 * 1024
 # Reading a key takes the square of its parts; numbers and nesting are bounded as well.
 LONGEST_LINE = 1000
@@ -273,8 +274,7 @@ class _Reader:
     ) -> None:
         """Refuse what could be computed, and then not be drawn."""
         kind = figure.get("kind", "curves")
-        loop = kind == "hysteresis"
-        if loop != ("m_heating" in task.observables):
+        if kind not in task.figures:
             raise self.fail(
                 ("figure", "kind"), f"kind = {kind!r}: no figure of {task.name!r}"
             )
@@ -282,7 +282,12 @@ class _Reader:
             raise self.fail(
                 ("figure", "kind"), f"kind = {kind!r}: needs axis 'n_spins'"
             )
-        most = 1 if loop else 2
+        if kind == "regions" and set(axes) != {"dilution", "temperature"}:
+            raise self.fail(
+                ("figure", "kind"),
+                f"kind = {kind!r}: needs axes 'dilution' and 'temperature'",
+            )
+        most = 1 if kind in ("hysteresis", "amplitudes") else 2
         if len(axes) > most:
             raise self.fail(
                 ("figure",), f"{len(axes)} axes: this figure can show {most} at most"

@@ -44,17 +44,17 @@ def _notes(comparison: Comparison) -> list[str]:
         if not row.estimate.reliable
     ]
     lines.append(
-        f"{comparison.escaped} of {comparison.chains} chains left the retrieval state"
+        f"{comparison.escaped} of {comparison.chains} chains left the state of theory"
         " (they are in the averages)"
     )
     told = "is rejected" if comparison.rejects_planted else "is NOT rejected"
-    lines.append(f"a theory with sqrt(2) times the noise {told}")
+    lines.append(f"{comparison.planted} {told}")
     remedy = ""
     if comparison.verdict == "not informative":
         remedy = (
             ": no reliable estimate has an allowance below half the distance to a "
-            "wrong theory; take more samples, a larger N, or a load or temperature "
-            "nearer to the spinodal"
+            "wrong theory; take more samples, a larger N, or parameters nearer to "
+            "the end of the state"
         )
     lines.append(f"verdict: {comparison.verdict}{remedy}")
     return lines

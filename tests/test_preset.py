@@ -295,7 +295,8 @@ def test_shipped_sweeps(name, quick):
     assert len(set(preset_titles().values())) == len(preset_names())
     for values in request.axes.values():
         assert list(values) == sorted(set(values))
-        assert all(float(f"{value:.6g}") == value for value in values)
-    assert set(request.figure) >= {"kind", "series"}
+        numbers = [value for value in values if not isinstance(value, str)]
+        assert all(float(f"{value:.6g}") == value for value in numbers)
+    assert "kind" in request.figure
     if quick:
         assert math.prod(request.shape) < math.prod(load_preset(name).shape)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -299,10 +300,17 @@ def test_every_measurement_is_whole():
     for name in MEASUREMENTS:
         task = load_measurement(name)
         assert task.name == name
-        given = {"alpha": 0.05, "n_spins": 200}
-        extra = {"temperature": 0.3, "highest": 0.9, "cue_overlap": 0.5}
-        known = task.point.__dataclass_fields__
-        given |= {k: v for k, v in extra.items() if k in known}
+        values = {
+            "alpha": 0.05,
+            "n_spins": 200,
+            "temperature": 0.3,
+            "highest": 0.9,
+            "cue_overlap": 0.5,
+            "n_patterns": 3,
+            "dilution": 0.4,
+        }
+        known = {field.name for field in fields(task.point)}
+        given = {k: v for k, v in values.items() if k in known}
         point = task.parse(given)
         larger = task.parse(given | {"n_spins": 400})
         assert task.cost(task.shortened(point)) < task.cost(point) < task.cost(larger)

@@ -9,18 +9,25 @@ from statmech.errors import check_choice
 
 REGISTRY = {
     "dense": "sims.experiments.dense:DenseStorage",
+    "multitask": "sims.experiments.multitask:Multitask",
 }
 
 MEASUREMENTS = {
     "dense-retrieval": "sims.experiments.dense_sweeps:Retrieval",
     "dense-basin": "sims.experiments.dense_sweeps:Basin",
     "dense-hysteresis": "sims.experiments.dense_sweeps:Hysteresis",
+    "multitask-states": "sims.experiments.multitask_sweeps:States",
 }
 
 SUMMARY = {
     "dense": (
         "P-spin Hebbian (Hopfield) network, storage: m, q, energy of the retrieval "
         "state; spinodal, thermodynamic, glass, replicon and Nishimori lines"
+    ),
+    "multitask": (
+        "diluted Hebbian network at low load, stored or learnt from examples: "
+        "amplitudes of all patterns and energy of the pure, hierarchical, parallel and "
+        "graded states"
     ),
 }
 
@@ -38,6 +45,12 @@ REFERENCES = {
         "H. Nishimori, Statistical Physics of Spin Glasses and Information Processing "
         "(Oxford, 2001): the line where m = q.",
         "G. L. Steele, D. Lea and C. H. Flood, OOPSLA 2014: the random numbers.",
+    ),
+    "multitask": (
+        "E. Agliari, A. Barra, A. Galluzzi, F. Guerra and F. Moauro, Phys. Rev. Lett. "
+        "109, 268101 (2012): multitasking by diluted patterns.",
+        "Parallel learning by multitasking neural networks, arXiv:2308.04106 (2023): "
+        "supervised and unsupervised learning.",
     ),
 }
 

@@ -60,7 +60,7 @@ class DenseStorage(Experiment):
     """
 
     name: ClassVar[str] = "dense"
-    observables: ClassVar[tuple[str, ...]] = ("m", "q", "energy")
+    observables = ("m", "q", "energy")
 
     def __init__(
         self,

@@ -1,24 +1,14 @@
-"""Points of the dense Hebbian network: the parameters of one disorder sample.
-
-Every class checks its parameters once and writes defaults back, so that two ways of
-asking for the same point are the same point. The seed path is a function of all that
-shapes the disorder and its history, and of nothing else.
-"""
+"""Points of the dense Hebbian network: the parameters of one disorder sample."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
-from sims.experiment import stable_hash
-from statmech.errors import (
-    ParameterError,
-    check_choice,
-    check_integer,
-    check_order,
-    check_real,
-)
+from sims.point import Check, SamplePoint, choice, integer, real
+from statmech.errors import ParameterError, check_order
 from statmech.hebbian import COINCIDENT, load_unit
 
 MOST_SPINS = 10**7
@@ -26,39 +16,24 @@ MOST_PATTERNS = 2**53  # beyond it K = alpha F is not a whole number in float64
 MOST_TEMPERATURE = 1e300  # times the number of steps it must not overflow
 
 
-def _load(name: str, value: Any) -> float:
-    return check_real(name, value, 0.0, low_open=True)
-
-
-def _temperature(name: str, value: Any) -> float:
-    # No infinity, though the sampler takes it: points are JSON, which has none.
-    return check_real(name, value, 0.0)
-
-
-def _integer(minimum: int, maximum: int) -> Callable[[str, Any], int]:
-    return lambda name, value: check_integer(name, value, minimum, maximum)
-
-
-_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+_CHECKS: dict[str, Check] = {
+    **SamplePoint.checks,
     "order": lambda name, value: check_order(value, name),
-    "alpha": _load,
-    "temperature": _temperature,
-    "highest": lambda name, value: check_real(
-        name, value, 0.0, MOST_TEMPERATURE, low_open=True
-    ),
-    "coincident": lambda name, value: check_choice(name, value, COINCIDENT),
-    "cue_overlap": lambda name, value: check_real(name, value, -1.0, 1.0),
-    "n_spins": _integer(2, MOST_SPINS),
-    "n_sweeps": _integer(1, 10**9),
-    "n_burn_in": _integer(0, 10**9),
-    "n_temperatures": _integer(2, 10**4),
-    "seed": _integer(0, 2**63 - 1),
-    "sample": _integer(0, 2**31 - 1),
+    "alpha": real(0.0, math.inf, low_open=True),
+    # No infinity, though the sampler takes it: points are JSON, which has none.
+    "temperature": real(0.0, math.inf),
+    "highest": real(0.0, MOST_TEMPERATURE, low_open=True),
+    "coincident": choice(*COINCIDENT),
+    "cue_overlap": real(-1.0, 1.0),
+    "n_spins": integer(2, MOST_SPINS),
+    "n_sweeps": integer(1, 10**9),
+    "n_burn_in": integer(0, 10**9),
+    "n_temperatures": integer(2, 10**4),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class Network(SamplePoint):
     """One disorder sample of a network: what all measurements share.
 
     Parameters
@@ -78,21 +53,15 @@ class Network:
         Also where K rounds to 0, or is no whole number in float64.
     """
 
-    family: ClassVar[str]
+    checks: ClassVar[Mapping[str, Check]] = _CHECKS
 
     alpha: float
     n_spins: int
     order: int = 2
     coincident: str = "exclude"
-    seed: int = 0
-    sample: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = _CHECKS[field.name](field.name, getattr(self, field.name))
-            if isinstance(value, float):
-                value += 0.0  # -0.0 and 0.0 are one point
-            object.__setattr__(self, field.name, value)
+        super().__post_init__()
         if self.order > self.n_spins:
             raise ParameterError("n_spins", self.n_spins, f"at least P = {self.order}")
         unit = load_unit(self.order, self.n_spins, self.coincident)
@@ -116,14 +85,6 @@ class Network:
     @property
     def realised_alpha(self) -> float:
         return self.n_patterns / load_unit(self.order, self.n_spins, self.coincident)
-
-    @property
-    def path(self) -> tuple[int, int]:
-        """Seed path: what the disorder and its history are a function of."""
-        identity = {
-            k: v for k, v in asdict(self).items() if k not in ("seed", "sample")
-        }
-        return stable_hash(self.family, tuple(sorted(identity.items()))), self.sample
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,7 @@ class Retrieval(_Dense):
     name = "dense-retrieval"
     point: ClassVar[type[Any]] = Point
     observables: ClassVar[tuple[str, ...]] = ("m", "q", "energy")
+    figures: ClassVar[tuple[str, ...]] = ("curves", "finite-size", "basin")
 
     def simulate(self, point: Point) -> Mapping[str, Any]:
         traces = simulate_retrieval(point)
@@ -62,6 +63,7 @@ class Basin(_Dense):
     name = "dense-basin"
     point: ClassVar[type[Any]] = CuePoint
     observables: ClassVar[tuple[str, ...]] = ("m",)
+    figures: ClassVar[tuple[str, ...]] = ("curves", "finite-size", "basin")
 
     def simulate(self, point: CuePoint) -> Mapping[str, Any]:
         trace = statmech.sample(
@@ -97,6 +99,7 @@ class Hysteresis(_Dense):
     name = "dense-hysteresis"
     point: ClassVar[type[Any]] = LoopPoint
     observables: ClassVar[tuple[str, ...]] = ("m_heating", "m_cooling")
+    figures: ClassVar[tuple[str, ...]] = ("hysteresis",)
 
     def simulate(self, point: LoopPoint) -> Mapping[str, Any]:
         n = point.n_temperatures
