@@ -27,6 +27,8 @@ LABELS = {
     "dilution": r"dilution $d$",
     "n_examples": r"examples $M$",
     "quality": r"quality of the examples $r$",
+    "min_examples": r"fewest examples $M$ for one step",
+    "m1": r"largest amplitude $m_1$",
 }
 _SYMBOLS = {
     "alpha": r"\alpha",
@@ -60,6 +62,8 @@ def draw_sweep(dataset: xarray.Dataset) -> Figure:
         "basin": draw_basin,
         "amplitudes": multitask.draw_amplitudes,
         "regions": multitask.draw_regions,
+        "noise": multitask.draw_noise,
+        "losses": multitask.draw_losses,
     }[settings["figure"].get("kind", "curves")]
     draw(axes, dataset, settings)
     axes.set_title(_title(dataset, settings), fontsize=9)
@@ -180,7 +184,7 @@ def draw_curves(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) -
             axes, number, label, cut[x], cut[f"{name}_mean"], cut[f"{name}_error"]
         )
     if f"{name}_theory" in dataset:
-        axes.plot([], [], color="black", lw=1.4, label="replica-symmetric theory")
+        axes.plot([], [], color="black", lw=1.4, label="theory")
     axes.set_xlabel(LABELS.get(x, x))
     axes.set_ylabel(LABELS.get(name, name))
     if name == "m":

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FINE = 100
-# Amplitudes below this fraction of m1, and differences below it, count as none: it is
-# well above what a finite system shows of either.
-_SMALL = 0.15
+# Fractions of m1 below which an amplitude counts as none, and a difference as none:
+# above what a finite system shows of either, away from a transition.
+_ALIVE, _EQUAL = 0.06, 0.15
 _REGIONS = {
     "paramagnetic": ("x", "0.65"),
     "pure": ("o", "0.75"),
@@ -73,18 +73,7 @@ def draw_regions(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) 
     d, t = np.meshgrid(
         dataset["dilution"].values, dataset["temperature"].values, indexing="ij"
     )
-    for name, (marker, shade) in _REGIONS.items():
-        here = found == name
-        axes.plot(
-            d[here],
-            t[here],
-            ls="",
-            marker=marker,
-            ms=5,
-            color=shade,
-            mfc="white" if marker != "s" else shade,
-            label=f"{name} (simulation)",
-        )
+    _draw_names(axes, found, d, t)
     grid = np.linspace(0.005, 0.995, _FINE)
     axes.plot(grid, 1.0 - grid, color="black", lw=1.8, label=r"$T_c = 1 - d$")
     pure = [theory.find_pure_temperature(float(v)) for v in grid]
@@ -114,14 +103,90 @@ def draw_regions(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) 
     return axes
 
 
-def region_of(dataset: xarray.Dataset, n_patterns: int) -> Any:
-    """Name of the measured state in every cell (dilution, temperature).
+def draw_noise(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) -> Axes:
+    """Hierarchical or parallel, in dilution and noise of the examples; line: rho_s."""
+    import analytics.multitask as theory
 
-    paramagnetic: m1 below 0.15 (1 - d); pure: m2 below 0.15 m1; parallel: all within
+    fixed = {**settings["constants"], **settings["defaults"]}
+    k, r = fixed["n_patterns"], fixed["quality"]
+    found = region_of(dataset, k, "n_examples")
+    rho = (1.0 - r * r) / (dataset["n_examples"].values * r * r)
+    d, noise = np.meshgrid(dataset["dilution"].values, rho, indexing="ij")
+    _draw_names(axes, found, d, noise)
+    grid = np.linspace(0.05, 0.95, _FINE)
+    line = [theory.find_noise_threshold(k, float(v)).value for v in grid]
+    axes.plot(
+        grid, line, color="black", lw=1.6, label=r"parallel stable above $\rho_s$"
+    )
+    axes.set_yscale("log")
+    axes.set_xlabel(r"dilution $d$")
+    axes.set_ylabel(r"noise of the examples $\rho = (1 - r^2) / (M r^2)$")
+    axes.legend(fontsize=7.5)
+    return axes
+
+
+def draw_losses(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) -> Axes:
+    """Energy against the losses along relaxations; line: the identity of the two."""
+    from sims.figures import series_style
+
+    (x,) = [name for name in settings["axes"] if name != "sample"] or [""]
+    n = {**settings["constants"], **settings["defaults"]}["n_spins"]
+    for number, cut in enumerate(
+        [dataset] if not x else [dataset.isel({x: j}) for j in range(dataset.sizes[x])]
+    ):
+        shade, marker, dashes = series_style(number)
+        one = cut.isel(sample=0)
+        q = one["activity"].values
+        ends = np.array([cut["losses"].min(), cut["losses"].max()])
+        # Without the terms of a spin with itself, and with 1/(N-1) for 1/N.
+        constant = float((((1.0 + q) / 2.0) ** 2).sum())
+        line = 0.5 * (n * (ends - constant) + q.sum()) / (n - 1)
+        axes.plot(ends, line, color=shade, ls=dashes, lw=1.2)
+        label = "simulation" if not x else f"{x} = {float(cut[x]):g}"
+        axes.plot(
+            cut["losses"].values.ravel(),
+            cut["energy"].values.ravel(),
+            ls="",
+            marker=marker,
+            ms=3.5,
+            color=shade,
+            mfc="white",
+            label=label,
+        )
+    axes.plot([], [], color="black", lw=1.2, label="identity")
+    axes.set_xlabel(r"$\sum_\mu L^+_\mu L^-_\mu$")
+    axes.set_ylabel(r"energy per spin $E / (N J)$")
+    axes.legend(fontsize=8)
+    return axes
+
+
+def _draw_names(axes: Axes, found: Any, x: Any, y: Any) -> None:
+    """A marker for each kind of state that was measured."""
+    for name, (marker, shade) in _REGIONS.items():
+        here = found == name
+        if here.any():
+            axes.plot(
+                x[here],
+                y[here],
+                ls="",
+                marker=marker,
+                ms=5,
+                color=shade,
+                mfc="white" if marker != "s" else shade,
+                label=f"{name} (simulation)",
+            )
+
+
+def region_of(
+    dataset: xarray.Dataset, n_patterns: int, other: str = "temperature"
+) -> Any:
+    """Name of the measured state in every cell (dilution, `other`).
+
+    paramagnetic: m1 below 0.15 (1 - d); pure: m2 below 0.06 m1; parallel: all within
     15 % of m1; hierarchical: each larger than the sum of the smaller ones that are
     there; between: the rest.
     """
-    dims = ("dilution", "temperature")
+    dims = ("dilution", other)
     m = np.stack(
         [
             dataset[f"m{mu}_mean"].transpose(*dims).values
@@ -129,15 +194,15 @@ def region_of(dataset: xarray.Dataset, n_patterns: int) -> Any:
         ]
     )
     scale = 1.0 - dataset["dilution"].values[:, None]
-    alive = np.where(m < _SMALL * m[0], 0.0, m)
+    alive = np.where(m < _ALIVE * m[0], 0.0, m)
     rest = np.cumsum(alive[::-1], axis=0)[::-1] - alive
     dominant = ((alive > rest) | (alive == 0.0)).all(axis=0)
     found = np.full(m.shape[1:], "between", dtype="<U12")
     found[dominant] = "hierarchical"
     if n_patterns > 1:
-        found[m[-1] > (1.0 - _SMALL) * m[0]] = "parallel"
+        found[m[-1] > (1.0 - _EQUAL) * m[0]] = "parallel"
         found[alive[1] == 0.0] = "pure"
     else:
         found[:] = "pure"
-    found[m[0] < _SMALL * scale] = "paramagnetic"
+    found[m[0] < _EQUAL * scale] = "paramagnetic"
     return found

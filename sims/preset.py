@@ -15,7 +15,7 @@
     axes = { ... }
     [figure]
     kind = "curves"                     curves, finite-size, hysteresis, basin,
-                                        amplitudes, regions
+                                        amplitudes, regions, noise, losses
     x = "alpha"
     series = "temperature"
     observable = "m"
@@ -52,7 +52,16 @@ from statmech.errors import (
     nearest,
 )
 
-FIGURES = ("curves", "finite-size", "hysteresis", "basin", "amplitudes", "regions")
+FIGURES = (
+    "curves",
+    "finite-size",
+    "hysteresis",
+    "basin",
+    "amplitudes",
+    "regions",
+    "noise",
+    "losses",
+)
 LARGEST_FILE = 32 * 1024
 # Reading a key takes the square of its parts; numbers and nesting are bounded as well.
 LONGEST_LINE = 1000
@@ -282,12 +291,12 @@ class _Reader:
             raise self.fail(
                 ("figure", "kind"), f"kind = {kind!r}: needs axis 'n_spins'"
             )
-        if kind == "regions" and set(axes) != {"dilution", "temperature"}:
+        other = {"regions": "temperature", "noise": "n_examples"}.get(kind)
+        if other and set(axes) != {"dilution", other}:
             raise self.fail(
-                ("figure", "kind"),
-                f"kind = {kind!r}: needs axes 'dilution' and 'temperature'",
+                ("figure", "kind"), f"kind = {kind!r}: needs axes 'dilution', {other!r}"
             )
-        most = 1 if kind in ("hysteresis", "amplitudes") else 2
+        most = 1 if kind in ("hysteresis", "amplitudes", "losses") else 2
         if len(axes) > most:
             raise self.fail(
                 ("figure",), f"{len(axes)} axes: this figure can show {most} at most"

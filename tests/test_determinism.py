@@ -179,9 +179,9 @@ def test_a_thousand_streams_are_independent(record_property):
     assert r.size == pairs
     largest = np.abs(r).max() * math.sqrt(N_WORDS)
     spread = (np.mean(N_WORDS * r**2) - 1.0) / math.sqrt(2.0 / pairs)
-    record_property("largest_correlation_times_sqrt_n", largest)
-    record_property("z_of_mean_squared_correlation", spread)
-    record_property("p_of_interleaved_chi_square", p)
+    record_property("largest_correlation_times_sqrt_n", float(largest))
+    record_property("z_of_mean_squared_correlation", float(spread))
+    record_property("p_of_interleaved_chi_square", float(p))
     assert largest < 5.0
     assert pairs * 2.0 * norm.sf(largest) > 1e-3
     assert abs(spread) < 4.5

@@ -158,6 +158,7 @@ def test_more_than_the_machine_has_is_refused(monkeypatch, record_property):
         assert error.needed > whole
     assert max(seconds) < FAST
     record_property("refusal_seconds", max(seconds))
+    record_property("bad_inputs", len(seconds))
     record_property("bad_inputs_refused", len(seconds))
 
 

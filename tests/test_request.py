@@ -228,11 +228,14 @@ GOOD_POINT = {
     "cue_overlap": 0.5,
     "n_patterns": 2,
     "dilution": 0.3,
+    "quality": 0.5,
 }
 NEEDED = {
     "dense-retrieval": ("alpha", "n_spins", "temperature"),
     "dense-basin": ("alpha", "n_spins", "temperature", "cue_overlap"),
     "dense-hysteresis": ("alpha", "n_spins", "highest"),
+    "multitask-losses": ("dilution", "n_patterns", "n_spins", "temperature"),
+    "multitask-min-examples": ("dilution", "n_patterns", "n_spins", "quality"),
     "multitask-states": ("dilution", "n_patterns", "n_spins", "temperature"),
 }
 

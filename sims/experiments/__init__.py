@@ -16,6 +16,8 @@ MEASUREMENTS = {
     "dense-retrieval": "sims.experiments.dense_sweeps:Retrieval",
     "dense-basin": "sims.experiments.dense_sweeps:Basin",
     "dense-hysteresis": "sims.experiments.dense_sweeps:Hysteresis",
+    "multitask-losses": "sims.experiments.multitask_sweeps:Losses",
+    "multitask-min-examples": "sims.experiments.multitask_sweeps:MinExamples",
     "multitask-states": "sims.experiments.multitask_sweeps:States",
 }
 
