@@ -38,6 +38,7 @@ lint: .venv/.tested
 bench: .venv/.tested
 	$(BIN)/python -m benchmarks.foundation
 	$(BIN)/python -m benchmarks.workloads
+	$(BIN)/python -m benchmarks.multitask
 	$(BIN)/python -m benchmarks.overhead
 
 clean:
