@@ -36,6 +36,7 @@ _SYMBOLS = {
     "n_spins": "N",
     "cue_overlap": "m_0",
     "dilution": "d",
+    "n_patterns": "K",
     "n_examples": "M",
     "quality": "r",
 }
@@ -137,7 +138,7 @@ def _series(dataset: xarray.Dataset, name: str) -> Iterator[tuple[int, str, Any]
     if not name:
         yield 0, "simulation", dataset
         return
-    symbol = _SYMBOLS.get(name, rf"\mathrm{{{name.replace('_', ' ')}}}")
+    symbol = _SYMBOLS.get(name, rf"\mathrm{{{name.replace('_', chr(92) + ' ')}}}")
     for number, value in enumerate(dataset[name].values):
         text = f"{value:g}" if not isinstance(value, str) else value
         yield number, f"${symbol} = {text}$", dataset.isel({name: number})
