@@ -138,10 +138,11 @@ def _series(dataset: xarray.Dataset, name: str) -> Iterator[tuple[int, str, Any]
     if not name:
         yield 0, "simulation", dataset
         return
-    symbol = _SYMBOLS.get(name, rf"\mathrm{{{name.replace('_', chr(92) + ' ')}}}")
+    symbol = _SYMBOLS.get(name)
+    head = f"${symbol}$" if symbol else name.replace("_", " ")
     for number, value in enumerate(dataset[name].values):
         text = f"{value:g}" if not isinstance(value, str) else value
-        yield number, f"${symbol} = {text}$", dataset.isel({name: number})
+        yield number, f"{head} = {text}", dataset.isel({name: number})
 
 
 def series_style(number: int) -> tuple[str, str, Any]:
