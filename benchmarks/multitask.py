@@ -44,6 +44,7 @@ def rate(n_spins, dilution, n_chains):
 
 
 def main() -> None:
+    """Print the table."""
     print(f"{'N':>9} {'d':>5} {'chains':>6} {'ns an update':>13} {'sweeps/s':>10}")
     for n_spins in (10_000, 100_000, 1_000_000):
         for dilution in (0.25, 0.9):

@@ -68,6 +68,7 @@ def dask_cluster(n_workers):
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)

@@ -31,7 +31,8 @@ def annotate(
         x_samples         how many samples there are
         x_theory, x_theory_error, x_theory_status    where there is a theory
         x_z               (x_mean - x_theory) / x_error
-        m_escaped         chains whose time average is below half of the prediction;
+        m_escaped, m1_escaped
+                          chains whose time average is below half of the prediction;
                           they are in the averages. -1 where there is no theory
     """
     if "sample" not in request.axes:
@@ -41,7 +42,10 @@ def annotate(
         if name in dataset:
             dataset = dataset.assign(_estimates(dataset, name, cells))
     dataset = dataset.assign(_theory(dataset, request, task, cells))
-    return dataset.assign(_escaped(dataset, cells)) if "m" in dataset else dataset
+    for name in ("m", "m1"):
+        if f"{name}_theory" in dataset and "draw" in dataset[name].dims:
+            dataset = dataset.assign(_escaped(dataset, name, cells))
+    return dataset
 
 
 def with_estimates(dataset: xarray.Dataset, request: Request) -> xarray.Dataset:
@@ -134,11 +138,11 @@ def _theory(
     return variables
 
 
-def _escaped(dataset: xarray.Dataset, cells: tuple[str, ...]) -> dict[str, Any]:
+def _escaped(
+    dataset: xarray.Dataset, name: str, cells: tuple[str, ...]
+) -> dict[str, Any]:
     """How many chains left the state that theory describes."""
-    if "draw" not in dataset["m"].dims or "m_theory" not in dataset:
-        return {}
-    own = [d for d in dataset["m"].dims if d not in (*cells, "draw")]
-    low = dataset["m"].mean("draw") < 0.5 * dataset["m_theory"]
-    counts = low.sum(own).where(dataset["m_theory"].notnull(), -1)
-    return {"m_escaped": counts.astype(np.int32)}
+    own = [d for d in dataset[name].dims if d not in (*cells, "draw")]
+    low = dataset[name].mean("draw") < 0.5 * dataset[f"{name}_theory"]
+    counts = low.sum(own).where(dataset[f"{name}_theory"].notnull(), -1)
+    return {f"{name}_escaped": counts.astype(np.int32)}

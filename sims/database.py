@@ -45,6 +45,7 @@ RECORD = (
 
 
 def damaged(what: str) -> StoreError:
+    """The error for what is not as it was written, with the way to a repair."""
     return StoreError(
         f"{what} was changed since it was written; run "
         "`statmech status DIR --repair`, which sets damaged points aside and "
@@ -67,6 +68,7 @@ def tables(db: sqlite3.Connection) -> list[tuple[str, str]]:
 
 
 def connect(target: str, uri: bool = False) -> sqlite3.Connection:
+    """A connection whose transactions begin and end where they are told to."""
     # check_same_thread: results may arrive in any thread, but one at a time.
     db = sqlite3.connect(
         target, uri=uri, isolation_level=None, timeout=10.0, check_same_thread=False

@@ -86,8 +86,8 @@ def _title(dataset: xarray.Dataset, settings: dict[str, Any]) -> str:
     counts = settings["points"]
     lacking = counts["missing"] + counts["failed"]
     note = f"; {lacking} points missing or failed" if lacking else ""
-    if "m_escaped" in dataset:
-        escaped = dataset["m_escaped"].where(lambda n: n >= 0)
+    for name in {"m_escaped", "m1_escaped"} & set(dataset):
+        escaped = dataset[name].where(lambda n: n >= 0)
         chains = int(escaped.notnull().sum()) * samples * dataset.sizes["chain"]
         if settings["figure"].get("kind") != "basin":
             note += f"; {int(escaped.sum())} of {chains} chains left the theory's state"

@@ -22,6 +22,7 @@ from sims.experiments.multitask import (
 from sims.experiments.multitask_points import TaskPoint
 from sims.measurement import Measurement
 from sims.point import Check, SamplePoint, integer, real
+from statmech.errors import StatmechError
 
 # One standard deviation of the noise: m1 reaches erf(1/sqrt(2)) of its largest value.
 _THETA = 2.0**-0.5
@@ -176,7 +177,7 @@ class MinExamples(Measurement):
             good = good + 1 if m1 >= goal else 0
             if good == _CONSECUTIVE:
                 return {"min_examples": float(m - _CONSECUTIVE + 1)}
-        return {"min_examples": math.inf}
+        raise StatmechError(f"{most} examples are not enough for one step")
 
     def predict(self, point: StepPoint) -> Mapping[str, Prediction]:
         """Exact for N -> infinity: binomial examples and exact cross-talk."""
