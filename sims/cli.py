@@ -111,6 +111,13 @@ def build_parser() -> argparse.ArgumentParser:
     info.add_argument(
         "--cite", action="store_true", help="references of what is computed"
     )
+    info.add_argument(
+        "--plan",
+        nargs="*",
+        metavar="NAME=VALUE",
+        help="forms of the kernels and why: n_spins=4000 n_patterns=400 order=2 "
+        "n_chains=2 dilution=0 temperature=0.3 acceptance=0.05 n_sweeps=1000",
+    )
     info.set_defaults(run=_info)
 
     check = commands.add_parser("check", help="theory against simulation, a verdict")
@@ -186,9 +193,12 @@ def _list(_: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from sims.info import citations, environment
+    from sims.info import citations, environment, kernel_plans
 
-    print(citations() if options.cite else environment())
+    if options.plan is not None:
+        print(kernel_plans(options.plan))
+    else:
+        print(citations() if options.cite else environment())
     return EXIT_AGREE
 
 

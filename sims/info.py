@@ -5,9 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import platform
+from collections.abc import Sequence
 from importlib import metadata
+from typing import Any
 
+from sims.commands import convert
 from sims.experiments import REFERENCES
+from statmech.errors import ParameterError
 
 _DISTRIBUTIONS = (
     "statmech",
@@ -67,6 +71,73 @@ def _memory() -> str:
     except (AttributeError, ValueError, OSError):
         return "unknown"
     return f"{total / 2**30:.1f} GiB"
+
+
+# Networks that `statmech info --plan` shows if none is given.
+_EXAMPLES = (
+    {"n_spins": 4000, "n_patterns": 400, "acceptance": 0.065},
+    {"n_spins": 4000, "n_patterns": 400, "acceptance": 0.001, "n_chains": 1},
+    {"n_spins": 1000, "n_patterns": 50, "n_chains": 100},
+    {"n_spins": 100, "n_patterns": 5000, "order": 4},
+    {"n_spins": 10_000, "n_patterns": 5, "dilution": 0.25, "n_chains": 128},
+)
+_KINDS = {
+    "n_spins": int,
+    "n_patterns": int,
+    "order": int,
+    "n_chains": int,
+    "dilution": float,
+    "temperature": float,
+    "acceptance": float,
+    "n_sweeps": float,
+}
+
+
+def kernel_plans(words: Sequence[str]) -> str:
+    """The form of the kernels that is chosen, and why, as text.
+
+    Parameters
+    ----------
+    words : sequence of str
+        NAME=VALUE, the names of `_KINDS`; without any, a few examples.
+
+    Raises
+    ------
+    ParameterError
+        If a word is not of this kind.
+    """
+    cases: Sequence[dict[str, Any]] = _EXAMPLES
+    if words:
+        given = {}
+        for word in words:
+            name, equals, value = word.partition("=")
+            if not equals or name not in _KINDS:
+                allowed = f"NAME=VALUE, NAME one of {', '.join(_KINDS)}"
+                raise ParameterError("plan", word, allowed)
+            given[name] = convert(name, value, _KINDS[name])
+        cases = [given]
+    return "\n\n".join(_kernel_plan(**case) for case in cases)
+
+
+def _kernel_plan(
+    n_spins: int = 1000,
+    n_patterns: int = 50,
+    order: int = 2,
+    dilution: float = 0.0,
+    **how: Any,
+) -> str:
+    from statmech import HebbianNetwork
+    from statmech.kernels.plan import plan
+    from statmech.patterns import diluted, rademacher
+
+    if dilution:
+        xi = diluted(n_patterns, n_spins, dilution, seed=0)
+    else:
+        xi = rademacher(n_patterns, n_spins, seed=0)
+    network = HebbianNetwork(xi, order)
+    chosen = plan(network, **how)
+    settings = "".join(f", {name} {value}" for name, value in how.items())
+    return f"{network}{settings}\n  {chosen.form}: {chosen.reason}"
 
 
 def citations() -> str:

@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 __distribution__ = "statmech"
 
 # Part of the record of every result: raised when a change alters numbers.
-PHYSICS_VERSION = 1
+PHYSICS_VERSION = 2
 
 _EXPORTS = {
     "HebbianNetwork": "statmech.hebbian",

@@ -1,8 +1,9 @@
 """Chains on one network: their initial states, their threads, what they recorded.
 
-Chains go in groups, in lockstep; a pair is two replicas of one disorder whose overlap
-q is measured at equal times. Groups are spread over threads; a chain is a pure
-function of (model, seed, path, its number), whatever the number of threads or chains.
+Chains go in groups, in lockstep: pairs, which are two replicas of one disorder whose
+overlap q is measured at equal times, or as many as have lanes. Groups are spread over
+threads; a chain is a pure function of (model, seed, path, its number, whether sites are
+shared), whatever the number of threads or chains.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from statmech.caches import lane_bytes
 from statmech.errors import (
     ParameterError,
     ParameterTypeError,
@@ -23,8 +25,16 @@ from statmech.errors import (
     check_levels,
     check_real,
 )
+from statmech.group import Group, overlap_type
 from statmech.hebbian import HebbianNetwork
-from statmech.kernels import hebbian as kernels
+from statmech.kernels.lanes import LANES
+from statmech.kernels.layout import Rules
+from statmech.kernels.plan import (
+    SITES,
+    check_form,
+    default_sites,
+    plan,
+)
 from statmech.machine import available_threads, require_memory, smaller
 from statmech.patterns import corrupt, hierarchical
 from statmech.rng import check_path, generator, stream_keys
@@ -43,75 +53,8 @@ MOST_CHAINS, MOST_SWEEPS = 2**31 - 1, 10**12
 _GROUP_BYTES = 4500
 
 # Branches of the seed tree below a run.
-INITIAL, NOISE, SWAPS = 0, 1, 2
+INITIAL, NOISE, SWAPS, ORDER_OF_SITES = 0, 1, 2, 3
 FREE = 0  # below the initial state of a chain: spins that its pattern leaves free
-
-
-class Group:
-    """A few chains that advance in lockstep inside one thread."""
-
-    def __init__(
-        self,
-        model: HebbianNetwork,
-        spins: NDArray[np.int8],
-        keys: NDArray[np.uint64],
-        tracked: NDArray[np.int64],
-    ) -> None:
-        self.rows = model.rows
-        self.tracked = tracked
-        self.archetypes = model.patterns
-        self.rows_each, self.mean_factor = 1, 1.0
-        if model.lesson.protocol == "storage":
-            self.archetypes = model.patterns[:0]
-        else:
-            self.rows_each = model.lesson.rows_per_pattern
-            self.mean_factor = model.lesson.mean_factor
-        overlaps = np.empty(
-            (spins.shape[0], model.n_rows),
-            dtype=overlap_type(model.n_rows * model.largest_weight**2, model.n_spins),
-        )
-        for s, overlap in zip(spins, overlaps, strict=True):
-            kernels.refresh(self.rows, s, overlap)
-        self.chains = kernels.Chains(
-            spins=spins,
-            overlaps=overlaps,
-            keys=keys,
-            clock=np.zeros(1, dtype=np.int64),
-            sites=np.empty(model.n_spins, dtype=np.int32),
-        )
-
-    def record(self, n_draws: int) -> Any:
-        """An empty record of this group."""
-        n = self.chains.spins.shape[0]
-        n_means = self.tracked.size if self.archetypes.shape[0] else 0
-        return kernels.Record(
-            tracked=self.tracked,
-            archetypes=self.archetypes,
-            rows_each=self.rows_each,
-            mean_factor=self.mean_factor,
-            overlaps=np.empty((n, n_draws, self.tracked.size)),
-            example_overlaps=np.empty((n, n_draws, n_means)),
-            energies=np.empty((n, n_draws)),
-            replica_overlaps=np.empty((n // 2, n_draws)),
-            accepted=np.empty((n, n_draws)),
-        )
-
-    def compile(self) -> None:
-        """Make the kernel ready, without moving anything."""
-        betas = np.ones(self.chains.spins.shape[0])
-        rules = kernels.Rules(kernels.HEAT_BATH, kernels.RANDOM, False)
-        self.advance(betas, rules, 0, 1, self.record(0))
-
-    def advance(
-        self, betas: NDArray[np.float64], rules: Any, n_draws: int, thin: int, out: Any
-    ) -> None:
-        """Run `n_draws` x `thin` sweeps, writing into the record `out`."""
-        kernels.advance(self.rows, self.chains, betas, rules, n_draws, thin, out)
-
-
-def overlap_type(n_patterns: int, n_spins: int) -> type[np.signedinteger[Any]]:
-    """Of the overlaps: int32 as long as a sum of K of them over N spins fits."""
-    return np.int32 if n_patterns * n_spins < 2**31 else np.int64
 
 
 def chains_bytes(
@@ -125,17 +68,26 @@ def chains_bytes(
     rows_each: int = 1,
     largest_weight: int = 1,
     from_examples: bool = False,
+    order: int = 2,
+    lanes: bool = False,
 ) -> int:
     """Peak memory of a run in bytes, without the network: chains, records, trace.
 
     The peak is at the end, when the records of the groups are joined into a `Trace`.
-    The last three are of networks from examples: rows of each pattern, the bound on
-    their entries, and whether overlaps with the examples are recorded.
+    `rows_each`, `largest_weight` and `from_examples` are of networks from examples:
+    rows of each pattern, the bound on their entries, and whether overlaps with the
+    examples are recorded. `lanes` is for chains that go side by side. The couplings
+    that a long run at low acceptance may make (see `statmech.kernels.plan`) are not
+    counted: they are made only where they take a small share of what is free.
     """
     n_rows = n_patterns * rows_each
-    width = np.dtype(overlap_type(n_rows * largest_weight**2, n_spins)).itemsize
+    width = np.dtype(overlap_type(n_spins, largest_weight)).itemsize
+    if order > 2:
+        width += 8  # a term of the field beside each overlap
     n_groups = -(-n_chains // group_size)
     states = n_chains * (2 * n_spins + width * n_rows) + 4 * n_groups * n_spins
+    if lanes:
+        states += n_groups * lane_bytes(n_rows, n_spins)
     # m with each tracked pattern, energy, acceptance, half of q; and `Trace.m`, which
     # is a copy if more than one is tracked.
     numbers = 2 * (n_tracked * (1 + from_examples) + 2.5) + (n_tracked > 1)
@@ -170,12 +122,16 @@ def prepare(
     *,
     n_draws: int,
     sweeps_per_draw: int = 0,
-    group_size: int = 2,
+    sites: str = "private",
+    form: str | None = None,
+    n_threads: int | None = None,
+    together: bool = False,
 ) -> Start:
     """Check what concerns the initial state and lay out the chains.
 
     Before anything is allocated, the whole run of `n_draws` has to fit into memory;
-    `sweeps_per_draw` if the number of draws follows from an argument `n_sweeps`.
+    `sweeps_per_draw` if the number of draws follows from an argument `n_sweeps`. With
+    `together` all chains are one group.
     """
     n = check_integer("n_chains", n_chains, 1, MOST_CHAINS)
     last = model.n_patterns - 1
@@ -185,7 +141,13 @@ def prepare(
     more = [check_integer("track", mu, 0, last) for mu in track]
     path = check_path(path)
     tracked = (aim, *(mu for mu in dict.fromkeys(more) if mu != aim))
-    _require_run(model, n, n_draws, sweeps_per_draw, len(tracked), group_size)
+    if form is not None:
+        check_form(model, form, n, sites)
+    size, lanes = _group_size(model, n, sites, form, n_threads)
+    size = n if together else size
+    _require_run(
+        model, n, n_draws, sweeps_per_draw, len(tracked), size, lanes, together
+    )
     spins = initial_spins(model, n, initial, aim, cue_overlap, seed, path)
     keys = stream_keys(seed, (*path, NOISE), n)
     settings = {
@@ -198,19 +160,27 @@ def prepare(
         "cue_overlap": cue_overlap,
         "seed": seed,
         "path": tuple(path),
+        "sites": sites,
     }
-    groups = _groups(model, spins, keys, tracked, group_size)
+    groups = _groups(model, spins, keys, tracked, size, settings, form)
     return Start(groups, spins, keys, target=aim, tracked=tracked, settings=settings)
 
 
 def restart(
-    model: HebbianNetwork, trace: Trace, state: State, n_draws: int, thin: int
+    model: HebbianNetwork,
+    trace: Trace,
+    state: State,
+    n_draws: int,
+    thin: int,
+    n_threads: int | None,
 ) -> Start:
     """Chains as they were when `trace` ended."""
     n = state.spins.shape[0]
-    _require_run(model, n, n_draws, thin, len(trace.tracked), group_size=2)
+    sites = trace.settings.get("sites", "private")  # runs of older versions: private
+    size, lanes = _group_size(model, n, sites, None, n_threads)
+    _require_run(model, n, n_draws, thin, len(trace.tracked), size, lanes)
     spins, keys = state.spins.copy(), state.keys.copy()
-    groups = _groups(model, spins, keys, trace.tracked, group_size=2)
+    groups = _groups(model, spins, keys, trace.tracked, size, trace.settings, None)
     for group in groups:
         group.chains.clock[0] = state.clock
     return Start(groups, spins, keys, trace.target, trace.tracked, trace.settings)
@@ -222,17 +192,60 @@ def _groups(
     keys: NDArray[np.uint64],
     tracked: tuple[int, ...],
     group_size: int,
+    settings: dict[str, Any],
+    form: str | None,
 ) -> list[Group]:
     """Chains by the `group_size`, on the rows of contiguous arrays."""
+    site_key = None
+    if settings.get("sites") == "shared":
+        address = (*settings["path"], ORDER_OF_SITES)
+        (site_key,) = stream_keys(settings["seed"], address, 1)
     return [
         Group(
             model,
             spins[first : first + group_size],
             keys[first : first + group_size],
             np.array(tracked, dtype=np.int64),
+            site_key=site_key,
+            form=form,
         )
         for first in range(0, spins.shape[0], group_size)
     ]
+
+
+def choose_sites(
+    sites: str | None, model: HebbianNetwork, n_chains: object, temperature: float
+) -> str:
+    """What was asked for; else shared where lanes pay."""
+    n = check_integer("n_chains", n_chains, 1, MOST_CHAINS)
+    if sites is None:
+        return default_sites(model, n, temperature)
+    return check_choice("sites", sites, SITES)
+
+
+def _group_size(
+    model: HebbianNetwork,
+    n_chains: int,
+    sites: str,
+    form: str | None,
+    n_threads: int | None,
+) -> tuple[int, bool]:
+    """Chains of a group, and whether they may go side by side.
+
+    A pair; but if side by side, they are shared out evenly among the threads.
+    """
+    if sites == "private":
+        return 2, False
+    chosen = form or plan(model, n_chains=n_chains, sites=sites).form
+    if chosen != "replicas":
+        return 2, False
+    threads = available_threads()
+    if n_threads is not None:
+        threads = check_integer("n_threads", n_threads, 1)
+    n_groups = -(-n_chains // LANES)
+    n_groups = -(-n_groups // threads) * threads
+    size = -(-n_chains // n_groups)
+    return size + size % 2, True
 
 
 def _require_run(
@@ -242,6 +255,8 @@ def _require_run(
     sweeps_per_draw: int,
     n_tracked: int,
     group_size: int,
+    lanes: bool,
+    together: bool = False,
 ) -> None:
     """Refuse a run whose chains, records and trace do not fit into memory."""
     k, n = model.n_patterns, model.n_spins
@@ -258,6 +273,8 @@ def _require_run(
             rows_each=model.lesson.rows_per_pattern,
             largest_weight=model.largest_weight,
             from_examples=model.lesson.protocol != "storage",
+            order=model.order,
+            lanes=lanes,
         )
 
     settings = {}
@@ -266,7 +283,7 @@ def _require_run(
             n_draws * sweeps_per_draw,
             lambda sweeps: needed(n_chains, sweeps // sweeps_per_draw),
         )
-    if group_size == 2:  # else the number of chains is not an argument
+    if not together:  # else the number of chains is not an argument
         settings["n_chains"] = (n_chains, lambda chains: needed(chains, n_draws))
     require_memory(
         needed(n_chains, n_draws),
@@ -354,6 +371,8 @@ def assemble(
     overlaps = np.concatenate([record.overlaps for record in records])
     means = np.concatenate([record.example_overlaps for record in records])
     if spins is None:
+        for group in start.groups:
+            group.settle()
         spins = np.concatenate([group.chains.spins for group in start.groups])
     return Trace(
         m=np.ascontiguousarray(overlaps[:, :, 0]),
@@ -394,7 +413,7 @@ def chain_rules(
     if bits not in (24, 53):
         raise ParameterError("uniform_bits", bits, "24 or 53")
     check_choice("ties", ties, TIES)
-    return kernels.Rules(
+    return Rules(
         DYNAMICS.index(dynamics), SCANS.index(order), bits == 53, ties == "random"
     )
 

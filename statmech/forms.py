@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from statmech.kernels.hebbian import DenseRows, Nonzeros, SparseRows
+from statmech.kernels.layout import DenseRows, Nonzeros, SparseRows
 from statmech.rows import SPARSE_BLOCK
 from statmech.tables import energy_table, field_table, largest_field
 
@@ -19,7 +19,7 @@ def dense_rows(model: Interaction) -> DenseRows:
     """All entries, site by site; for P >= 3 of networks without blanks only."""
     n, pairwise = model.n_spins, model.order == 2
     most = model.n_rows * model.largest_weight**2
-    narrow = np.int32 if most < 2**31 else np.int64
+    narrow = sum_type(model)
     squares: NDArray[Any] = np.full(n, most, dtype=narrow)
     if not model.binary:
         squares[...] = 0
@@ -35,6 +35,12 @@ def dense_rows(model: Interaction) -> DenseRows:
         shift=model._excluded if pairwise else 0.0,
         **_external(model),
     )
+
+
+def sum_type(model: Interaction) -> type[np.signedinteger[Any]]:
+    """Of sum_mu w_mu_i S_mu: int32 as long as K terms of that size fit."""
+    most = model.n_rows * model.largest_weight**2 * model.n_spins
+    return np.int32 if most < 2**31 else np.int64
 
 
 def sparse_rows(model: Interaction) -> SparseRows:

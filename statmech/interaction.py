@@ -33,7 +33,7 @@ from statmech.tables import (
 
 if TYPE_CHECKING:
     from statmech.forms import DilutedTables
-    from statmech.kernels.hebbian import DenseRows, SparseRows
+    from statmech.kernels.layout import DenseRows, SparseRows
 
 SMALLEST_GAIN, LARGEST_GAIN = 1e-100, 1e100  # no energy overflows or vanishes
 

@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from statmech.chains import (
     MOST_SWEEPS,
     SCANS,
-    Group,
     Start,
     assemble,
     chain_rules,
+    choose_sites,
     copy_draw,
     inverse,
     prepare,
@@ -31,6 +31,7 @@ from statmech.errors import (
     check_integer,
     check_temperature,
 )
+from statmech.group import Group
 from statmech.hebbian import HebbianNetwork, check_model
 from statmech.status import Status
 from statmech.trace import State, Trace
@@ -75,6 +76,8 @@ def sample(
     thin: int = 1,
     uniform_bits: int = 24,
     ties: str = "keep",
+    sites: str | None = None,
+    form: str | None = None,
     n_threads: int | None = None,
 ) -> Trace:
     """Sample exp(-E / T) by single-spin updates.
@@ -117,6 +120,18 @@ def sample(
     ties : {"keep", "random"}
         At T = 0, whether a spin in exactly zero field keeps its sign or takes either
         with probability 1/2. At T > 0 it has no effect.
+    sites : {"private", "shared"}, optional
+        Whether each chain has an order of sites of its own, or all chains try the same
+        sites, each with its own noise. Shared sites let many chains go side by side,
+        several times as fast. In equilibrium they are as independent as private ones:
+        whatever the order of the sites, it leaves the product of the Boltzmann laws
+        stationary. On the way there from a common start they are correlated. Default:
+        shared for at least 32 chains of a network with P = 2 and K <= 256 rows at
+        T > 0, else private.
+    form : str, optional
+        Form of the kernels: "overlaps", "couplings" or "replicas" for P = 2, "terms"
+        or "table" for P >= 3. All make the same moves; by default the one that
+        `statmech.kernels.plan` finds the cheapest.
     n_threads : int, optional
         Default: the cores this process may use. Results do not depend on it.
 
@@ -161,6 +176,9 @@ def sample(
         path,
         n_draws=measured // stride,
         sweeps_per_draw=stride,
+        sites=choose_sites(sites, model, n_chains, t),
+        form=form,
+        n_threads=n_threads,
     )
     return _measure(start, model, t, measured, burn_in, stride, rules, n_threads)
 
@@ -235,7 +253,7 @@ def extend(
         asked["uniform_bits"],
         asked.get("ties", "keep"),  # runs of older versions had no choice
     )
-    start = restart(model, trace, state, measured // thin, thin)
+    start = restart(model, trace, state, measured // thin, thin, n_threads)
     t = asked["temperature"]
     return _measure(start, model, t, measured, 0, thin, rules, n_threads)
 
@@ -257,6 +275,7 @@ def _measure(
     def run(group: Group) -> Any:
         betas = np.full(group.chains.spins.shape[0], beta)
         record = group.record(n_draws)
+        group.sweeps_left = n_burn_in + n_draws * thin
         group.advance(betas, rules, n_burn_in, 1, group.record(0))
         group.advance(betas, rules, n_draws, thin, record)
         return record
@@ -293,6 +312,8 @@ def anneal(
     track: Sequence[int] = (),
     uniform_bits: int = 24,
     ties: str = "keep",
+    sites: str | None = None,
+    form: str | None = None,
     n_threads: int | None = None,
 ) -> Trace:
     """Carry the chains through a schedule of temperatures, one draw at the end of each.
@@ -330,9 +351,13 @@ def anneal(
         seed,
         path,
         n_draws=schedule.size,
+        sites=choose_sites(sites, model, n_chains, schedule.min()),
+        form=form,
+        n_threads=n_threads,
     )
 
     def run(group: Group) -> Any:
+        group.sweeps_left = per_step * schedule.size
         record, one = group.record(schedule.size), group.record(1)
         for draw, t in enumerate(schedule):
             betas = np.full(group.chains.spins.shape[0], inverse(t))

@@ -14,6 +14,7 @@ from statmech.chains import (
     SWAPS,
     assemble,
     chain_rules,
+    choose_sites,
     copy_draw,
     inverse,
     prepare,
@@ -66,6 +67,8 @@ def temper(
     order: str = "random",
     track: Sequence[int] = (),
     uniform_bits: int = 24,
+    sites: str | None = None,
+    form: str | None = None,
 ) -> Tempering:
     """One chain a temperature; after each sweep neighbours try to exchange states.
 
@@ -115,9 +118,12 @@ def temper(
         path,
         n_draws=measured,
         sweeps_per_draw=1,
-        group_size=n,
+        sites=choose_sites(sites, model, n, float(ladder[0])),
+        form=form,
+        together=True,
     )
     group = start.groups[0]
+    group.sweeps_left = burn_in + measured
     betas = np.array([inverse(t) for t in ladder])
     beta = betas.tolist()
     uniforms = generator(seed, (*path, SWAPS))
@@ -146,6 +152,7 @@ def temper(
         heading[at[0]] = 1
         if heading[at[-1]] == 1:
             heading[at[-1]] = -1
+    group.settle()
     trace = assemble(
         start,
         [record._replace(replica_overlaps=np.empty((0, measured)))],

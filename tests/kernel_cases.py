@@ -7,9 +7,10 @@ import numpy as np
 import reference
 
 from statmech import HebbianNetwork
-from statmech.chains import DYNAMICS, SCANS, Group
+from statmech.chains import DYNAMICS, SCANS
 from statmech.forms import dense_rows, sparse_rows
-from statmech.kernels import hebbian as kernels
+from statmech.group import Group
+from statmech.kernels.layout import Rules
 from statmech.patterns import diluted, rademacher
 from statmech.rng import stream_keys
 
@@ -23,7 +24,7 @@ TRACKED = np.zeros(1, dtype=np.int64)
 
 
 def rules(dynamics="heat-bath", scan="random", wide=False, ties=False):
-    return kernels.Rules(DYNAMICS.index(dynamics), SCANS.index(scan), wide, ties)
+    return Rules(DYNAMICS.index(dynamics), SCANS.index(scan), wide, ties)
 
 
 def network(n, k, order, coincident="exclude", field=0.0, seed=0):

@@ -7,7 +7,7 @@ import pytest
 from sampling_cases import INF, NAN, NOT_TRACKED, digest, sample, small
 
 import statmech
-from statmech import HebbianNetwork, anneal, observables, temper
+from statmech import HebbianNetwork, anneal, group, observables, temper
 from statmech.errors import ParameterError, ParameterTypeError
 from statmech.kernels import hebbian as kernels
 from statmech.patterns import corrupt, rademacher
@@ -281,6 +281,7 @@ def test_bad_arguments_of_a_run_are_refused(
         raise AssertionError("a kernel was started")
 
     monkeypatch.setattr(kernels, "advance", started)
+    monkeypatch.setattr(group, "advance_lanes", started)
     good = {"model": small(), **GOOD[function]}
     run = getattr(statmech, function)
     if function == "descend" and name == "order":

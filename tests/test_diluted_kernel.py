@@ -23,7 +23,8 @@ import statmech
 from statmech import HebbianNetwork
 from statmech.chains import DYNAMICS, SCANS
 from statmech.forms import nonzeros
-from statmech.kernels import hebbian as kernels
+from statmech.kernels import layout
+from statmech.kernels.network import alignment
 from statmech.patterns import diluted
 from statmech.rng import stream_keys
 
@@ -143,14 +144,14 @@ def test_the_form_that_is_read():
         (diluted(5, 300, 0.1, 1), 3, True),
     ):
         model = HebbianNetwork(weights, order)
-        kind = kernels.SparseRows if sparse else kernels.DenseRows
+        kind = layout.SparseRows if sparse else layout.DenseRows
         assert isinstance(model.rows, kind)
 
 
 @pytest.mark.parametrize("order", [2, 3])
 def test_same_bits_on_any_number_of_threads(order):
     model, _ = diluted_network(60, 5, order, dilution=0.97 if order == 2 else 0.3)
-    assert isinstance(model.rows, kernels.SparseRows)
+    assert isinstance(model.rows, layout.SparseRows)
     runs = [
         statmech.sample(
             model, 0.3, n_sweeps=20, n_chains=7, initial="random", n_threads=n
@@ -182,7 +183,7 @@ def test_zero_fields_are_exactly_zero(form):
         fields = xi.astype(int).T @ overlap - (xi.astype(int) ** 2).sum(axis=0) * s
         assert (fields == 0).sum() >= 20
         for i in np.flatnonzero(fields == 0):
-            assert kernels.alignment(scaled.rows, s, overlap, int(i)) == 0.0
+            assert alignment(scaled.rows, s, overlap, int(i)) == 0.0
         assert (scaled.local_fields(s)[fields == 0] == 0.0).all()
 
 
@@ -204,7 +205,7 @@ def test_ties_are_kept_or_fair(form, dynamics):
     turns, sums, pairs = [], [], []
     for _ in range(200):
         before = group.chains.spins[:, 80:].copy()
-        rules = kernels.Rules(DYNAMICS.index(dynamics), 2, False, True)
+        rules = layout.Rules(DYNAMICS.index(dynamics), 2, False, True)
         group.advance(np.full(2, math.inf), rules, 1, 1, record)
         after = group.chains.spins[:, 80:].astype(int)
         turns.append((before != after).sum())

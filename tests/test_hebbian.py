@@ -3,14 +3,16 @@
 import itertools
 import math
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import reference
 
 from statmech import HebbianNetwork, sample
-from statmech.chains import overlap_type
 from statmech.errors import ParameterError
+from statmech.forms import sum_type
+from statmech.group import overlap_type
 from statmech.hebbian import load_unit, symmetric_sums
 from statmech.patterns import corrupt, rademacher
 
@@ -271,12 +273,26 @@ def test_sums_of_fields_leave_integers_where_they_could_wrap(coincident):
         )
 
 
-def test_overlaps_are_wide_where_a_field_could_wrap():
-    """K N <= 2**31 - 1 fits in 32 bits, 2**31 does not."""
-    assert overlap_type(2**15, 2**16 - 1) is np.int32
-    assert overlap_type(1, 2**31 - 1) is np.int32
-    assert overlap_type(2**15, 2**16) is np.int64
+def test_overlaps_are_as_narrow_as_a_sum_over_the_spins_allows():
+    """A flip changes it by 2 w before it is stored."""
+    assert overlap_type(2**15 - 3) is np.int16
+    assert overlap_type(2**15 - 2) is np.int32
+    assert overlap_type(2**14, 2) is np.int32
+    assert overlap_type(2**31 - 3) is np.int32
+    assert overlap_type(2**31 - 2) is np.int64
     assert overlap_type(2**31 - 1, 2**31 - 1) is np.int64
+
+
+def test_sums_over_the_patterns_are_wide_where_a_field_could_wrap():
+    """K N <= 2**31 - 1 fits in 32 bits, 2**31 does not."""
+
+    def kind(k, n, m=1):
+        return sum_type(SimpleNamespace(n_rows=k, n_spins=n, largest_weight=m))
+
+    assert kind(2**15, 2**16 - 1) is np.int32
+    assert kind(2**15, 2**16) is np.int64
+    assert kind(2, 2**10, 2**9) is np.int32
+    assert kind(2, 2**10, 2**10) is np.int64
 
 
 def test_more_patterns_or_spins_than_the_kernels_count_are_refused():

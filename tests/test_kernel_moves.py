@@ -19,8 +19,10 @@ from kernel_cases import (
 )
 
 from statmech import HebbianNetwork
-from statmech.chains import DYNAMICS, SCANS, Group
-from statmech.kernels import hebbian as kernels
+from statmech.chains import DYNAMICS, SCANS
+from statmech.group import Group
+from statmech.kernels import hebbian
+from statmech.kernels import network as kernels
 from statmech.rng import stream_keys
 
 HOW = list(itertools.product(DYNAMICS, SCANS))
@@ -100,23 +102,13 @@ def test_sweep_is_advance_for_one_chain():
     model, _ = network(12, 4, 3, field=0.2)
     start = random_spins((2, 12), 3)
     group, _ = run(model, start, 0.8, 4, scan="permutation")
-    sites = np.empty(12, dtype=np.int32)
-    for r, key in enumerate(stream_keys(0, (), 2)):
-        s = start[r].copy()
-        overlap = overlaps_of(model, s).astype(np.int32)
+    other = Group(model, start.copy(), stream_keys(0, (), 2), TRACKED)
+    how = rules(scan="permutation")
+    for r in range(2):
         for step in range(4):
-            kernels.sweep(
-                model.rows,
-                s,
-                overlap,
-                sites,
-                0.8,
-                rules(scan="permutation"),
-                12 * step,
-                key,
-            )
-        assert (s == group.chains.spins[r]).all()
-        assert (overlap == group.chains.overlaps[r]).all()
+            hebbian.sweep(other.rows, other.chains, other.cache, r, 0.8, how, 12 * step)
+    assert (other.chains.spins == group.chains.spins).all()
+    assert (other.chains.overlaps == group.chains.overlaps).all()
 
 
 @pytest.mark.parametrize("scan", SCANS)
@@ -216,7 +208,7 @@ def test_spin_flip_symmetry(order, coincident):
 
 @pytest.mark.parametrize("order", [2, 3])
 def test_wide_overlaps_make_the_same_moves(order):
-    """int64 overlaps, for N K >= 2**31, against int32."""
+    """int64 overlaps, for sums beyond 2**31, against int16."""
     model, _ = network(40, 7, order, field=0.3)
     start = random_spins((2, 40), 1)
     for dynamics, scan in HOW:
@@ -224,7 +216,7 @@ def test_wide_overlaps_make_the_same_moves(order):
         narrow = run(model, start, [0.9, 2.0], 10, **how)
         wide = run(model, start, [0.9, 2.0], 10, dtype=np.int64, **how)
         assert wide[0].chains.overlaps.dtype == np.int64
-        assert narrow[0].chains.overlaps.dtype == np.int32
+        assert narrow[0].chains.overlaps.dtype == np.int16
         assert_same_run(narrow, wide, 1)
         assert (narrow[0].chains.overlaps == wide[0].chains.overlaps).all()
 
@@ -233,6 +225,7 @@ def test_pairwise_sums_beyond_int32():
     """Overlaps of 2**29 with 8 patterns: the product of row and overlaps is 2**32."""
     ones = np.ones((8, 4), dtype=np.int8)
     rows = HebbianNetwork(ones).rows
+    rows = rows._replace(self_terms=rows.self_terms.astype(np.int64))
     overlap = np.full(8, 2**29, dtype=np.int64)
     s = np.ones(4, dtype=np.int8)
     expected = (8 * 2**29 - 8) / 3

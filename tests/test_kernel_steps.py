@@ -10,7 +10,8 @@ import reference
 from kernel_cases import CONVENTIONS, EPS, network, overlaps_of, random_spins
 
 from statmech.chains import DYNAMICS
-from statmech.kernels import hebbian as kernels
+from statmech.kernels import network as kernels
+from statmech.kernels.moves import accepts
 from statmech.patterns import rademacher
 
 # Energy differences ---------------------------------------------------------------
@@ -107,7 +108,7 @@ def acceptance_of(dynamics, beta, x):
 
     def accepted(bits):
         u = float(np.int64(bits).view(np.float64))
-        return kernels.accepts(code, beta, x, u)
+        return accepts(code, beta, x, u)
 
     low, high = 1, int(np.float64(1.0).view(np.int64)) - 1
     if accepted(high):
@@ -140,7 +141,7 @@ def test_24_bits_round_the_acceptance_to_their_grid(dynamics):
         low, high = -1, 2**24
         while high - low > 1:
             middle = (low + high) // 2
-            if kernels.accepts(code, 1.0, x, (middle + 0.5) / 2**24):
+            if accepts(code, 1.0, x, (middle + 0.5) / 2**24):
                 low = middle
             else:
                 high = middle
@@ -153,10 +154,10 @@ def test_zero_temperature_turns_only_opposed_spins(dynamics):
     """beta = inf: x < 0 turns, x = 0 keeps, whatever the uniform."""
     code = DYNAMICS.index(dynamics)
     for u in (2.0**-54, 2.0**-25, 0.5, 1.0 - 2.0**-25):
-        assert kernels.accepts(code, math.inf, -1e-300, u)
-        assert not kernels.accepts(code, math.inf, 0.0, u)
-        assert not kernels.accepts(code, math.inf, -0.0, u)
-        assert not kernels.accepts(code, math.inf, 1e-300, u)
+        assert accepts(code, math.inf, -1e-300, u)
+        assert not accepts(code, math.inf, 0.0, u)
+        assert not accepts(code, math.inf, -0.0, u)
+        assert not accepts(code, math.inf, 1e-300, u)
 
 
 @pytest.mark.parametrize("dynamics", DYNAMICS)
@@ -164,10 +165,10 @@ def test_the_coldest_temperatures_above_zero_obey_the_formula(dynamics):
     """beta up to the largest float: no NaN, and a free spin is still free."""
     code = DYNAMICS.index(dynamics)
     for beta in (1e300, 1e308, np.finfo(float).max):
-        assert kernels.accepts(code, beta, -1.0, 0.999)
-        assert not kernels.accepts(code, beta, 1.0, 2.0**-54)
-        assert kernels.accepts(code, beta, 0.0, 0.499)
-        assert kernels.accepts(code, beta, 0.0, 0.501) == (dynamics == "metropolis")
+        assert accepts(code, beta, -1.0, 0.999)
+        assert not accepts(code, beta, 1.0, 2.0**-54)
+        assert accepts(code, beta, 0.0, 0.499)
+        assert accepts(code, beta, 0.0, 0.501) == (dynamics == "metropolis")
 
 
 def kernel_rates(model, dynamics, beta):

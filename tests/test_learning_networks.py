@@ -14,7 +14,7 @@ import statmech
 from statmech import HebbianNetwork, checkpoint, extend, machine, observables
 from statmech.chains import DYNAMICS, SCANS
 from statmech.errors import MemoryLimitError, ParameterError
-from statmech.kernels import hebbian as kernels
+from statmech.kernels import network as kernels
 from statmech.patterns import diluted, noisy_examples
 from statmech.rng import stream_keys
 

@@ -103,7 +103,7 @@ REQUESTS = {
         "n_chains",
     ),
     "anneal": (
-        lambda x: statmech.anneal(small_network(), [1.0, 0.5], n_chains=x // 2000),
+        lambda x: statmech.anneal(small_network(), [1.0, 0.5], n_chains=x // 100),
         "n_chains",
     ),
     "temper": (

@@ -162,9 +162,9 @@ def first_states(monkeypatch, **more):
     caught = []
     build = statmech.chains.Group.__init__
 
-    def spy(self, model, spins, keys, tracked):
+    def spy(self, model, spins, *others, **more):
         caught.append(spins.copy())
-        build(self, model, spins, keys, tracked)
+        build(self, model, spins, *others, **more)
 
     monkeypatch.setattr(statmech.chains.Group, "__init__", spy)
     sample(small(), **more)

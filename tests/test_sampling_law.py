@@ -23,8 +23,9 @@ from scipy.stats import chisquare, combine_pvalues
 
 import statmech
 from statmech import HebbianNetwork
-from statmech.chains import DYNAMICS, SCANS, Group
-from statmech.kernels import hebbian as kernels
+from statmech.chains import DYNAMICS, SCANS
+from statmech.group import Group
+from statmech.kernels.layout import Rules
 from statmech.patterns import rademacher
 from statmech.rng import stream_keys
 from statmech.stats import integrated_time
@@ -92,7 +93,7 @@ def histogram(aim, seed, dynamics, scan, scale=1.0):
     spins = (2 * draw.integers(0, 2, (N_CHAINS, n)) - 1).astype(np.int8)
     keys = stream_keys(seed, (3,), N_CHAINS)
     group = Group(aim.model, spins, keys, np.zeros(1, dtype=np.int64))
-    rules = kernels.Rules(DYNAMICS.index(dynamics), SCANS.index(scan), False)
+    rules = Rules(DYNAMICS.index(dynamics), SCANS.index(scan), False)
     betas, nothing = np.full(N_CHAINS, scale * aim.beta), group.record(0)
     group.advance(betas, rules, 2, thin, nothing)
     counts = np.zeros(2**n, dtype=np.int64)

@@ -168,7 +168,7 @@ def test_another_version_is_refused_for_writing_only(tmp_path, monkeypatch, name
     fingerprint = build(tmp_path, 5)
     module = statmech if name == "PHYSICS_VERSION" else sims.store
     monkeypatch.setattr(module, name, 99)
-    with pytest.raises(StoreError, match=f"{name.lower()} 1, this is 99.*export"):
+    with pytest.raises(StoreError, match=rf"{name.lower()} \d+, this is 99.*export"):
         sims.store.create(tmp_path)
     with sims.store.open(tmp_path) as store:
         assert store.fingerprint() == fingerprint
