@@ -1,11 +1,13 @@
 """Samplers that run the same system: the public API, and the naive twins.
 
 All share one protocol: `load` a state (R, N) of +-1, `advance` it by whole sweeps,
-read it back as `spins`. Only `advance` is timed.
+read it back as `spins`. Only `advance` is timed, or the part of it that a peer says is
+its sampling.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +28,7 @@ class System:
     temperature: float
     n_chains: int = 1
     n_threads: int = 1
+    dilution: float = 0.0
 
     @property
     def dynamics(self) -> str:
@@ -33,7 +36,10 @@ class System:
 
     @cached_property
     def network(self) -> statmech.HebbianNetwork:
-        xi = statmech.patterns.rademacher(self.k, self.n, seed=1)
+        if self.dilution:
+            xi = statmech.patterns.diluted(self.k, self.n, self.dilution, seed=1)
+        else:
+            xi = statmech.patterns.rademacher(self.k, self.n, seed=1)
         # The naive energy at P >= 3 is the plain power, coincident indices and all.
         convention = "exclude" if self.order == 2 else "keep"
         return statmech.HebbianNetwork(xi, self.order, coincident=convention)
@@ -52,20 +58,50 @@ class System:
         return j
 
     def sample(self, n_sweeps: int, n_burn_in: int, **options: Any) -> Any:
-        """One call of the public API; one measurement, at the end."""
+        """One call of the public API that records every sweep, as its users do."""
         return statmech.sample(
             self.network,
             self.temperature,
             n_sweeps=n_sweeps,
             n_burn_in=n_burn_in,
-            thin=n_sweeps,
             dynamics=self.dynamics,
             n_threads=self.n_threads,
             **options,
         )
 
 
-class Package:
+class Contestant:
+    """One sampler of one system.
+
+    It is timed `stretch` times as long as the others; `shortest` is a number of sweeps
+    to begin with when its speed is looked for.
+    """
+
+    label: str
+    stretch = 1.0
+    shortest = 1
+
+    def load(self, spins: Any) -> None:
+        """Begin from these (R, N)."""
+        raise NotImplementedError
+
+    def advance(self, n_sweeps: int) -> float:
+        """Make the sweeps; the fraction of accepted updates, nan if it is not told."""
+        raise NotImplementedError
+
+    def timed(self, n_sweeps: int) -> tuple[float, float]:
+        """Seconds of `advance`, and what it returned."""
+        begin = time.perf_counter()
+        accepted = self.advance(n_sweeps)
+        return time.perf_counter() - begin, accepted
+
+    @property
+    def spins(self) -> Any:
+        """The state now, (R, N) int8."""
+        raise NotImplementedError
+
+
+class Package(Contestant):
     """`statmech.sample`, set-up of the call included."""
 
     label = "package"
@@ -74,22 +110,26 @@ class Package:
         self.system, self.calls = system, 0
 
     def load(self, spins: Any) -> None:
-        self.spins = spins
+        self.state = spins
 
     def advance(self, n_sweeps: int) -> float:
         self.calls += 1
         trace = self.system.sample(
             n_sweeps,
             0,
-            n_chains=self.spins.shape[0],
-            initial=self.spins,
+            n_chains=self.state.shape[0],
+            initial=self.state,
             seed=self.calls,
         )
-        self.spins = trace.spins
+        self.state = trace.spins
         return float(trace.acceptance.mean())
 
+    @property
+    def spins(self) -> Any:
+        return self.state
 
-class Naive:
+
+class Naive(Contestant):
     """A function of `benchmarks.naive` or `benchmarks.loops` on one system.
 
     `form` says what the function reads: "overlaps" (rows, s, m), "power" (rows, p, s,

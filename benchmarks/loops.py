@@ -14,12 +14,17 @@ import numpy as np
 RNG = np.random.default_rng(0)
 
 
+def self_terms(xi):
+    """Number of entries of each row that are not blank."""
+    return np.einsum("ij,ij->i", xi, xi)
+
+
 def overlap_loop(xi, s, m, beta, n_updates):
     """P = 2 heat bath from the overlaps, one chain."""
-    n, k = xi.shape
+    n, own = s.size, self_terms(xi)
     accepted = 0
     for i, u in zip(RNG.integers(0, n, n_updates), RNG.random(n_updates), strict=True):
-        h = (xi[i] @ m - k * s[i]) / (n - 1)
+        h = (xi[i] @ m - own[i] * s[i]) / (n - 1)
         new = 1.0 if u < 1.0 / (1.0 + math.exp(-2.0 * beta * h)) else -1.0
         if new != s[i]:
             m += (new - s[i]) * xi[i]
@@ -30,11 +35,11 @@ def overlap_loop(xi, s, m, beta, n_updates):
 
 def replica_loop(xi, s, m, beta, n_updates):
     """P = 2 heat bath of all replicas at once: s (N, R), m (K, R), shared sites."""
-    n, k = xi.shape
-    n_replicas = s.shape[1]
+    n, n_replicas = s.shape
+    own = self_terms(xi)
     accepted = 0
     for i in RNG.integers(0, n, n_updates):
-        h = (xi[i] @ m - k * s[i]) / (n - 1)
+        h = (xi[i] @ m - own[i] * s[i]) / (n - 1)
         u = RNG.random(n_replicas)
         new = np.where(u * (1.0 + np.exp(-2.0 * beta * h)) < 1.0, 1.0, -1.0)
         moved = np.flatnonzero(new != s[i])

@@ -43,6 +43,28 @@ def overlap_form(xi, s, m, beta, n_updates):
 
 
 @njit
+def diluted_form(xi, s, m, beta, n_updates):
+    """P = 2 from the overlaps where entries of xi may be 0."""
+    n, k = xi.shape
+    accepted = 0
+    for _ in range(n_updates):
+        i = np.random.randint(n)
+        h = 0.0
+        for mu in range(k):
+            h += xi[i, mu] * (m[mu] - xi[i, mu] * s[i])
+        h /= n - 1
+        new = (
+            1.0 if np.random.random() < 1.0 / (1.0 + np.exp(-2.0 * beta * h)) else -1.0
+        )
+        if new != s[i]:
+            for mu in range(k):
+                m[mu] += (new - s[i]) * xi[i, mu]
+            s[i] = new
+            accepted += 1
+    return accepted
+
+
+@njit
 def dense_form(j, s, beta, n_updates):
     """P = 2 from the couplings j (N, N), the field anew each time; O(N) a trial."""
     n = s.size
