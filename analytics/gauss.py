@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from analytics.lane_math import LANES, exp_parts, in_rows, lane_sum, log1p_unit
 from statmech.errors import check_real
 from statmech.jit import kernel
 
@@ -78,6 +79,7 @@ _EDGES = np.array([0.0, 0.5, 1.0, 1.75, 2.75, 4.25, 6.5, 10.0, 14.0, _END])
 _SWITCH = 1.5
 _STEP = 0.125
 _REACH = 80  # nodes each side: |z| <= 10
+_WIDE = 100.0  # 2 <sech**2> - 3 <sech**4> has lost a factor 1e4 to cancellation here
 
 
 def _panel_rule():
@@ -94,29 +96,51 @@ def _panel_rule():
     return np.array(nodes), np.array(kronrod), np.array(gauss)
 
 
-_NODES, _KRONROD, _GAUSS = _panel_rule()
-_PER_PANEL = 15
+_N_PANELS = _EDGES.size - 1
+_ROWS = 2  # of eight lanes, for the fifteen nodes of a panel
 
 
-def _panel_weights():
-    """(7, n) weights of the remainders at the nodes, and of two error estimates."""
-    e = np.exp(-2.0 * _NODES)
+def _panel_tables():
+    """Nodes (rows, lanes); weights (rows, 7, lanes) of the remainders at the nodes,
+    and of two error estimates."""
+    nodes, kronrod, gauss = _panel_rule()
+    e = np.exp(-2.0 * nodes)
     low = 2.0 * e / (1.0 + e)  # 1 - tanh
     square = low * (2.0 - low)  # sech^2
-    return np.array(
+    weights = np.array(
         [
-            _KRONROD * low,
-            _KRONROD * square,
-            _KRONROD * square**2,
-            _KRONROD * square * np.tanh(_NODES),
-            _KRONROD * np.log1p(e),
-            (_KRONROD - _GAUSS) * low,
-            (_KRONROD - _GAUSS) * square**2,
+            kronrod * low,
+            kronrod * square,
+            kronrod * square**2,
+            kronrod * square * np.tanh(nodes),
+            kronrod * np.log1p(e),
+            (kronrod - gauss) * low,
+            (kronrod - gauss) * square**2,
         ]
     )
+    by_panel = in_rows(weights.reshape(7, _N_PANELS, -1))
+    nodes = in_rows(nodes.reshape(_N_PANELS, -1))
+    by_row = np.moveaxis(by_panel.reshape(7, -1, LANES), 0, 1)
+    return nodes.reshape(-1, LANES), np.ascontiguousarray(by_row)
 
 
-_WEIGHTS = _panel_weights()
+def _trapezoid_tables():
+    """Nodes and weights of the trapezoidal rule in rows of lanes, even ones first."""
+    j = np.arange(-_REACH, _REACH + 1)
+    even, odd = (_STEP * j[j % 2 == k] for k in (0, 1))
+    rows = [
+        (in_rows(z), in_rows(_STEP * 0.3989422804014327 * np.exp(-0.5 * z * z)))
+        for z in (even, odd)
+    ]
+    nodes, weights = (np.concatenate(part) for part in zip(*rows, strict=True))
+    return nodes, weights, rows[0][0].shape[0]
+
+
+_NODES, _WEIGHTS = _panel_tables()
+_Z, _Z_WEIGHTS, _COARSE_ROWS = _trapezoid_tables()
+# Where exp stops: exp(-708) is the smallest normal float64, to a factor of 1.5.
+_EXPONENT_END = 708.0
+_EXP_END = 0.5 * _EXPONENT_END
 
 
 class TanhAverages(NamedTuple):
@@ -133,39 +157,39 @@ class TanhAverages(NamedTuple):
 
 @kernel
 def _trapezoid(mu, sigma):
-    t = 0.0
-    u = 0.0
-    s2 = 0.0
-    s4 = 0.0
-    ts = 0.0
-    lc = 0.0
-    coarse_t = 0.0
-    coarse_s2 = 0.0
-    coarse_s4 = 0.0
-    for j in range(-_REACH, _REACH + 1):
-        z = _STEP * j
-        w = _STEP * 0.3989422804014327 * math.exp(-0.5 * z * z)
-        y = mu + sigma * z
-        size = abs(y)
-        e = math.exp(-2.0 * size)
-        low = 2.0 * e / (1.0 + e)  # 1 - tanh|y|
-        th = 1.0 - low
-        sq = low * (2.0 - low)  # sech^2
-        signed = math.copysign(th, y)
-        t += w * signed
-        u += w * (low if y >= 0.0 else 2.0 - low)
-        s2 += w * sq
-        s4 += w * sq * sq
-        ts += w * signed * sq
-        lc += w * (size + math.log1p(e))
-        if j % 2 == 0:
-            coarse_t += 2.0 * w * signed
-            coarse_s2 += 2.0 * w * sq
-            coarse_s4 += 2.0 * w * sq * sq
-    gap = max(abs(t - coarse_t), abs(s2 - coarse_s2), abs(s4 - coarse_s4))
+    # Every other node alone is the rule of twice the step: those rows come first.
+    sums = np.zeros((6, LANES))
+    coarse = np.zeros((3, LANES))
+    for row in range(_Z.shape[0]):
+        if row == _COARSE_ROWS:
+            coarse[0, :] = sums[0]
+            coarse[1, :] = sums[2]
+            coarse[2, :] = sums[3]
+        for lane in range(LANES):
+            w = _Z_WEIGHTS[row, lane]
+            y = mu + sigma * _Z[row, lane]
+            size = abs(y)
+            power, rest = exp_parts(-2.0 * min(size, _EXP_END))
+            e = power + rest if size <= _EXP_END else 0.0
+            low = 2.0 * e / (1.0 + e)  # 1 - tanh|y|
+            sq = low * (2.0 - low)  # sech^2
+            signed = math.copysign(1.0 - low, y)
+            sums[0, lane] += w * signed
+            sums[1, lane] += w * (low if y >= 0.0 else 2.0 - low)
+            sums[2, lane] += w * sq
+            sums[3, lane] += w * sq * sq
+            sums[4, lane] += w * signed * sq
+            sums[5, lane] += w * (size + log1p_unit(e))
+    t = lane_sum(sums[0])
+    s2 = lane_sum(sums[2])
+    s4 = lane_sum(sums[3])
+    gap_t = abs(t - 2.0 * lane_sum(coarse[0]))
+    gap_s = abs(s2 - 2.0 * lane_sum(coarse[1]))
+    gap = max(gap_t, gap_s, abs(s4 - 2.0 * lane_sum(coarse[2])))
     # Halving the step squares the error of the rule (up to a factor below one over
     # the size of the integrand in the strip).
     error = gap * min(1.0, gap) + 4.0e-16 * (1.0 + abs(mu))
+    u, ts, lc = lane_sum(sums[1]), lane_sum(sums[4]), lane_sum(sums[5])
     return TanhAverages(t, u, s2, s4, ts, lc, error)
 
 
@@ -202,38 +226,38 @@ def _exponential_tail(mu, sigma, rate):
 
 @kernel
 def _panels(mu, sigma):
-    rest_t = 0.0
-    s2 = 0.0
-    s4 = 0.0
-    ts = 0.0
-    rest_l = 0.0
+    sums = np.zeros((7, LANES))
     error = 0.0
     norm = 0.3989422804014327 / sigma
     mean = abs(mu)
     slope = -2.0 * mean / sigma / sigma
-    for panel in range(_NODES.shape[0] // _PER_PANEL):
-        gap_t = 0.0
-        gap_s = 0.0
-        for j in range(panel * _PER_PANEL, (panel + 1) * _PER_PANEL):
-            y = _NODES[j]
+    for row in range(_NODES.shape[0]):
+        for lane in range(LANES):
+            y = _NODES[row, lane]
             a = (y - mean) / sigma
-            if abs(a) > 37.0:  # below 1e-297, and slow where it is not normal
-                continue
             # Densities at y and -y; their difference keeps its digits at large sigma.
-            density = norm * math.exp(-0.5 * a * a)
-            odd = -density * math.expm1(slope * y)
+            power, rest = exp_parts(max(-0.5 * a * a, -_EXPONENT_END))
+            # Below 1e-305 it is dropped: 1 - m ends at 1e-300.
+            density = norm * (power + rest) if abs(a) <= 37.5 else 0.0
+            power, rest = exp_parts(max(slope * y, -_EXPONENT_END))
+            odd = -density * ((power - 1.0) + rest)
             even = 2.0 * density - odd
-            rest_t += _WEIGHTS[0, j] * odd
-            s2 += _WEIGHTS[1, j] * even
-            s4 += _WEIGHTS[2, j] * even
-            ts += _WEIGHTS[3, j] * odd
-            rest_l += _WEIGHTS[4, j] * even
-            gap_t += _WEIGHTS[5, j] * even
-            gap_s += _WEIGHTS[6, j] * even
-        # The Kronrod rule is far better than the Gauss rule it is compared with;
-        # QUADPACK's empirical exponent 3/2 says by how much.
-        for gap in (abs(gap_t), abs(gap_s)):
-            error += min(gap, (200.0 * gap) ** 1.5)
+            sums[0, lane] += _WEIGHTS[row, 0, lane] * odd
+            sums[1, lane] += _WEIGHTS[row, 1, lane] * even
+            sums[2, lane] += _WEIGHTS[row, 2, lane] * even
+            sums[3, lane] += _WEIGHTS[row, 3, lane] * odd
+            sums[4, lane] += _WEIGHTS[row, 4, lane] * even
+            sums[5, lane] += _WEIGHTS[row, 5, lane] * even
+            sums[6, lane] += _WEIGHTS[row, 6, lane] * even
+        if row % _ROWS == _ROWS - 1:  # the end of a panel
+            for k in (5, 6):
+                # The Kronrod rule is far better than the Gauss rule it is compared
+                # with; QUADPACK's empirical exponent 3/2 says by how much.
+                gap = abs(lane_sum(sums[k]))
+                error += min(gap, 200.0 * gap * math.sqrt(200.0 * gap))
+                sums[k, :] = 0.0
+    rest_t, s2, s4 = lane_sum(sums[0]), lane_sum(sums[1]), lane_sum(sums[2])
+    ts, rest_l = lane_sum(sums[3]), lane_sum(sums[4])
     # Only the side that the mean lies on reaches far beyond the panels.
     tail = _exponential_tail(mean, sigma, 2.0)
     s2 += 4.0 * tail
@@ -255,6 +279,31 @@ def tanh_averages_kernel(mu, sigma):
     if sigma <= _SWITCH:
         return _trapezoid(mu, sigma)
     return _panels(mu, sigma)
+
+
+@kernel
+def sech2_rise(mu, sigma, averages):
+    """Derivative of <sech**2> with respect to sigma**2, given the averages.
+
+    Half the average of the second derivative, 2 <sech**2> - 3 <sech**4>, where that
+    difference has digits; at large sigma the derivative is taken of the density, which
+    leaves <(z**2 - 1) sech**2> / (2 sigma**2).
+    """
+    if sigma < _WIDE:
+        return 2.0 * averages.sech2 - 3.0 * averages.sech4
+    total = np.zeros(LANES)
+    norm = 0.3989422804014327 / sigma
+    centre = mu / sigma
+    for row in range(_NODES.shape[0]):
+        for lane in range(LANES):
+            y = _NODES[row, lane] / sigma
+            right, left = y - centre, y + centre
+            power, rest = exp_parts(max(-0.5 * right * right, -_EXPONENT_END))
+            term = (right * right - 1.0) * (power + rest)
+            power, rest = exp_parts(max(-0.5 * left * left, -_EXPONENT_END))
+            term += (left * left - 1.0) * (power + rest)
+            total[lane] += _WEIGHTS[row, 1, lane] * term
+    return norm * lane_sum(total) / (2.0 * sigma * sigma)
 
 
 def tanh_averages(mu: float, sigma: float) -> TanhAverages:

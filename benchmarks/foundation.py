@@ -63,7 +63,7 @@ def theory():
     alpha, temperature = np.linspace(1e-3, 0.15, 100), np.linspace(0.01, 1.1, 100)
     seconds, grid = timed(lambda: solve_storage_grid(2, alpha, temperature))
     found = np.isfinite(grid.m).mean()
-    print(f"{'RS grid 100 x 100, P = 2, one core':<40} {seconds:8.3f} s")
+    print(f"{'RS grid 100 x 100, P = 2':<40} {seconds:8.3f} s")
     print(f"{'  points with a retrieval state':<40} {found:8.1%}")
     print(f"{'  largest residual':<40} {np.nanmax(grid.residual):8.1e}")
     coarse = slice(None, None, 10)

@@ -8,6 +8,7 @@ needs it is up to three times slower.
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 
@@ -82,3 +83,38 @@ def plain_fixed_point(alpha, temperature, n_nodes=200, n_iterations=1000):
             m, q = x @ w, x**2 @ w
             change = np.maximum(np.abs(m - old_m), np.abs(q - old_q))
     return m, change
+
+
+def root_and_quad(alpha, temperature, reach=10.0):
+    """The RS equations at P = 2 by scipy, one point after the other, from m = q = 1.
+
+    `reach` is where the integrals over the Gaussian are cut. Returns m (n_alpha,
+    n_temperature), nan where the search does not succeed.
+    """
+    from scipy.integrate import quad
+    from scipy.optimize import root
+
+    def average(f, m, width, t):
+        def weighted(z):
+            return math.exp(-0.5 * z * z) * f((m + width * z) / t)
+
+        return quad(weighted, -reach, reach)[0] / math.sqrt(2.0 * math.pi)
+
+    def mismatch(state, a, t):
+        m, q = state
+        width = math.sqrt(a * max(q, 0.0)) / (1.0 - (1.0 - q) / t)
+        return (
+            average(math.tanh, m, width, t) - m,
+            average(lambda y: math.tanh(y) ** 2, m, width, t) - q,
+        )
+
+    found = np.full((len(alpha), len(temperature)), np.nan)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # Searches that fail and integrals that do not converge are told by the result.
+        warnings.simplefilter("ignore")
+        for i, a in enumerate(alpha):
+            for j, t in enumerate(temperature):
+                solution = root(mismatch, (1.0, 1.0), args=(a, t))
+                if solution.success:
+                    found[i, j] = solution.x[0]
+    return found

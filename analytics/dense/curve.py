@@ -27,11 +27,13 @@ from analytics.dense.crosstalk import (
     first_derivative,
     second_derivative,
 )
-from analytics.gauss import TanhAverages, tanh_averages_kernel
+from analytics.gauss import TanhAverages, sech2_rise, tanh_averages_kernel
 from statmech.jit import kernel
 
 LOG_DELTA_MIN = -690.0  # exp(-690) is near the smallest normal float64
 _OUTSIDE = -1.0
+# The load is flat at the top: off by the square of the step, which is rounding.
+TOP_STEP = 1e-9
 
 
 class CurvePoint(NamedTuple):
@@ -56,17 +58,19 @@ def solve_sigma(mu, delta, guess):
     The average grows with sigma**2 (its derivative is <tanh sech**2> > 0), so
     Newton's method in sigma**2 on the logarithm is kept inside a bracket.
     """
-    n_iter = 1
-    averages = tanh_averages_kernel(mu, 0.0)
-    if averages.one_minus_tanh >= delta:
-        exact = averages.one_minus_tanh <= delta * (1.0 + 1e-14)
-        return (0.0 if exact else _OUTSIDE), averages, n_iter
+    e = math.exp(-2.0 * mu)
+    least = 2.0 * e / (1.0 + e)  # without noise
+    if least >= delta:
+        exact = least <= delta * (1.0 + 1e-14)
+        return (0.0 if exact else _OUTSIDE), tanh_averages_kernel(mu, 0.0), 1
     low = 0.0
     high = math.inf
     # Unless 1 - m is below 1e-300, sigma is at least mu/40 where mu is large: from an
     # old guess the search would take very many steps at the lowest temperatures.
     s = max(guess, mu / 40.0) ** 2
-    for _ in range(200):
+    last = False
+    n_iter = 0
+    while n_iter < 200:
         averages = tanh_averages_kernel(mu, math.sqrt(s))
         n_iter += 1
         miss = math.log(averages.one_minus_tanh / delta)
@@ -74,18 +78,22 @@ def solve_sigma(mu, delta, guess):
             low = s
         else:
             high = s
-        if abs(miss) < 2e-15 or high - low <= 4e-16 * low:
+        if last or abs(miss) < 2e-15 or high - low <= 4e-16 * low:
             break
         trial = s - miss * averages.one_minus_tanh / averages.tanh_sech2
-        if not (low < trial < high):
-            if high == math.inf:
-                trial = 4.0 * s
-            elif low == 0.0:
-                trial = s / 16.0
-            else:
-                trial = math.sqrt(low) * math.sqrt(high)
-        elif high == math.inf and trial > 16.0 * s:
-            trial = 16.0 * s
+        if abs(miss) < 1e-9 and abs(trial - s) < 1e-9 * s:
+            # Newton's step about squares the miss, which is then below rounding; so
+            # is what keeps it out of the bracket, if anything does.
+            last = True
+        elif low < trial < high:
+            if high == math.inf and trial > 16.0 * s:
+                trial = 16.0 * s
+        elif high == math.inf:
+            trial = 4.0 * s
+        elif low == 0.0:
+            trial = s / 16.0
+        else:
+            trial = math.sqrt(low) * math.sqrt(high)
         if trial == s:
             break
         s = trial
@@ -109,6 +117,37 @@ def curve_point(order, c, temperature, log_delta, guess):
         else:
             alpha = noise * noise / first_derivative(c, q)
     return CurvePoint(alpha, sigma, averages, n_iter)
+
+
+@kernel
+def noise_ratio(order, c, temperature, one_minus_q):
+    """(R, dR/d(1 - q)) where Delta = alpha R; nan where D <= 0 at P = 2."""
+    q = 1.0 - one_minus_q
+    if order == 2:
+        d = 1.0 - one_minus_q / temperature
+        if d <= 0.0:
+            return math.nan, math.nan
+        return q / (d * d), (2.0 * q / (temperature * d) - 1.0) / (d * d)
+    return first_derivative(c, q), -second_derivative(c, q)
+
+
+@kernel
+def curve_slopes(order, c, temperature, log_delta, sigma, averages):
+    """Derivatives of (sigma**2, alpha) along the curve with respect to log_delta.
+
+    By implicit differentiation of <1 - tanh> = delta; with respect to mu and sigma**2
+    it has the derivatives -<sech**2> and <tanh sech**2>, and <sech**2> has
+    -2 <tanh sech**2> and `sech2_rise`.
+    """
+    a = averages
+    delta = math.exp(log_delta)
+    mu = signal(order, 1.0 / temperature, delta)
+    mu_rise = -(order - 1) * mu * delta / -math.expm1(log_delta)
+    rise = (delta + a.sech2 * mu_rise) / a.tanh_sech2
+    x_rise = -2.0 * a.tanh_sech2 * mu_rise + sech2_rise(mu, sigma, a) * rise
+    ratio, ratio_slope = noise_ratio(order, c, temperature, a.sech2)
+    load = rise - sigma * (sigma * x_rise * ratio_slope / ratio)
+    return rise, temperature * (temperature * load) / ratio
 
 
 @kernel
@@ -189,52 +228,56 @@ def best_zero_load_m(order):
 
 @kernel
 def top_of_curve(order, c, temperature, start):
-    """(log_delta, alpha, sigma) at the spinodal, the maximum of alpha."""
-    n_grid = 40
+    """(log_delta, alpha, sigma) at the spinodal, the maximum of alpha.
+
+    The zero of the slope of the one maximum: steps of growing size until it is
+    enclosed, then the Illinois form of the secant method (M. Dowell and P. Jarratt,
+    BIT 11, 168 (1971)).
+    """
     end = end_of_curve(order, temperature)
-    best = start
-    best_alpha = 0.0
+    low, high = start, end
+    low_slope = high_slope = math.nan
+    # At T = 0 all tops lie there; where the curve is short, in its middle.
+    step = 0.25 * (end - max(start, -6.0))
+    x = end - 2.0 * step
+    best, best_alpha, best_sigma = start, 0.0, 0.0
     guess = 1.0
-    best_sigma = 0.0
-    # Denser towards m = 0, where the top lies at any temperature.
-    previous, left, right = start, start, start
-    found = False
-    for j in range(1, n_grid):
-        x = end + (start - end) * (1.0 - j / n_grid) ** 2
+    side = 0
+    for _ in range(200):
         point = curve_point(order, c, temperature, x, guess)
-        if point.sigma > 0.0:
-            guess = point.sigma
+        rise, slope = 0.0, math.nan
+        if point.alpha >= 0.0:
+            rise, slope = curve_slopes(
+                order, c, temperature, x, point.sigma, point.averages
+            )
         if point.alpha > best_alpha:
             best, best_alpha, best_sigma = x, point.alpha, point.sigma
-            left = previous
-            found = False
-        elif not found:
-            right = x
-            found = True
-        previous = x
-    if not found:
-        right = end
-    # Golden section: unimodal between the neighbours of the best grid point.
-    ratio = 0.6180339887498949
-    a, b = left, right
-    x1 = b - ratio * (b - a)
-    x2 = a + ratio * (b - a)
-    p1 = curve_point(order, c, temperature, x1, best_sigma)
-    p2 = curve_point(order, c, temperature, x2, best_sigma)
-    for _ in range(100):
-        if p1.alpha >= p2.alpha:
-            b, x2, p2 = x2, x1, p1
-            x1 = b - ratio * (b - a)
-            p1 = curve_point(order, c, temperature, x1, best_sigma)
-        else:
-            a, x1, p1 = x1, x2, p2
-            x2 = a + ratio * (b - a)
-            p2 = curve_point(order, c, temperature, x2, best_sigma)
-        if abs(b - a) < 1e-9 * (1e-3 + abs(b)):
+        if slope > 0.0:
+            if side > 0:
+                high_slope *= 0.5
+            low, low_slope, side = x, slope, 1
+        else:  # falling, or off the branch, which ends beyond the top
+            if side < 0:
+                low_slope *= 0.5
+            high, high_slope, side = x, slope, -1
+        trial = 0.5 * (low + high)
+        if low == start:
+            if high - step > low:
+                trial = high - step
+                step *= 2.0
+        elif high == end:
+            if low + step < high:
+                trial = low + step
+                step *= 2.0
+        elif high_slope <= 0.0:
+            trial = low + (high - low) * low_slope / (low_slope - high_slope)
+        if abs(trial - x) < TOP_STEP * (1e-3 + abs(x)) or not low < trial < high:
             break
-    for x, p in ((x1, p1), (x2, p2)):
-        if p.alpha > best_alpha:
-            best, best_alpha, best_sigma = x, p.alpha, p.sigma
+        # Along the tangent.
+        ahead = point.sigma**2 + rise * (trial - x)
+        if point.sigma > 0.0 and ahead > 0.0:
+            guess = math.sqrt(ahead)
+        x = trial
     return best, best_alpha, best_sigma
 
 
