@@ -216,6 +216,10 @@ def lanes_of(model: Interaction, chains: Chains) -> Lanes:
         dots=np.zeros(LANES, dtype=dot_type(model)),
         turns=np.zeros(LANES, dtype=narrow),
         cuts=np.zeros(LANES),
+        scales=np.zeros(LANES, dtype=np.float32),
+        pulls=np.zeros(LANES, dtype=np.float32),
+        coarse_cuts=np.zeros(LANES, dtype=np.float32),
+        words=np.zeros(LANES, dtype=np.int32),
         accepted=np.zeros(LANES, dtype=np.int32),
         sums=np.zeros(LANES, dtype=np.int64),
     )

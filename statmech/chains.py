@@ -143,6 +143,9 @@ def prepare(
     tracked = (aim, *(mu for mu in dict.fromkeys(more) if mu != aim))
     if form is not None:
         check_form(model, form, n, sites)
+        if together and form == "replicas" and n > LANES:
+            allowed = f"another one for more than {LANES} temperatures"
+            raise ParameterError("form", form, allowed)
     size, lanes = _group_size(model, n, sites, form, n_threads)
     size = n if together else size
     _require_run(

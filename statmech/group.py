@@ -165,8 +165,10 @@ class Group:
         return self.forced or self.sweeps_left == 0 or len(self.forms) == 1
 
     def _review(self, accepted: int, n_sweeps: int) -> None:
+        if self.settled:
+            return
         self._since_review += n_sweeps
-        if self.settled or self._since_review < self._next_review:
+        if self._since_review < self._next_review:
             return
         acceptance = accepted / (n_sweeps * self.chains.spins.size)
         self._since_review, self._next_review = 0, 2 * self._next_review

@@ -286,3 +286,35 @@ def wander(costs, beta, here, n_trials, draw, bug=""):
         seen = here
         here = np.where(u < rate, here ^ (1 << site), here)
     return here
+
+
+# Chains that share their sites -----------------------------------------------------
+
+
+def sites_of(n, scan, clock, key):
+    """The sites of the sweep that begins with trial `clock`, from their own key."""
+    if scan == "random":
+        return [site_of(word(key, clock + trial), n) for trial in range(n)]
+    order = list(range(n))
+    if scan == "permutation":
+        for i in range(n - 1, 0, -1):
+            j = site_of(word(key, PERMUTATION + clock + i), i + 1)
+            order[i], order[j] = order[j], order[i]
+    return order
+
+
+def sweep_sites(network, s, beta, dynamics, sites, wide, clock, key, ties=False):
+    """`sweep` with given sites: only the noise is from `key`."""
+    n_accepted = 0
+    for trial, i in enumerate(sites):
+        u = uniform24_of(word(key, clock + trial))
+        if wide:
+            u = uniform53_of(word(key, SECOND_WORD + clock + trial))
+        x = alignment(network, s, i)
+        rate = acceptance(dynamics, beta, float(x))
+        if ties and beta == math.inf and x == 0:
+            rate = word(key, TIE + clock + trial) >> 63
+        if u < rate:
+            s[i] = -s[i]
+            n_accepted += 1
+    return n_accepted

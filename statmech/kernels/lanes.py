@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from statmech.jit import kernel
+from statmech.kernels.memory import FAR, touch
 from statmech.kernels.moves import (
+    COARSE,
     HEAT_BATH,
     PERMUTED,
     block_of,
+    coarse_log_ratio,
     draw_cuts,
     half_temperature,
     log_ratio,
@@ -28,6 +31,9 @@ from statmech.rng import mix64, uniform24_of
 # A constant, so that loops over the lanes become straight code (2.4 times as fast). The
 # overlaps of so many chains stay in the L1 cache up to a few hundred patterns.
 LANES = 64
+AHEAD = 4  # trials between asking for the spins of a site and using them
+
+_ROUNDED, _NEAR = np.float32(4e-7), np.float32(2.0 * COARSE)
 
 
 class Lanes(NamedTuple):
@@ -42,6 +48,10 @@ class Lanes(NamedTuple):
     dots: Any  # (R,) int16 or int32, the type that holds every sum_mu w_mu_i S_mu
     turns: Any  # (R,) of the type of the overlaps, 2 s_i where a spin turns, or 0
     cuts: Any  # (R,) float64
+    scales: Any  # (R,) float32, the prefactor over T / 2
+    pulls: Any  # (R,) float32, the external field of a site over T / 2
+    coarse_cuts: Any  # (R,) float32, cuts over T / 2
+    words: Any  # (R,) int32
     accepted: Any  # (R,) int32
     sums: Any  # (R,) int64
 
@@ -81,20 +91,35 @@ def lane_dots(patterns, i, overlaps, dots):
 
 
 @kernel
-def lane_heat_bath_cuts(seeds, gammas, half_t, clock, cuts):
+def lane_cuts(dynamics, seeds, gammas, half_t, clock, cuts):
     """The cut of trial `clock` in every lane, from its uniform of 24 bits."""
-    for r in range(LANES):
-        w = mix64(np.uint64(seeds[r] + clock * gammas[r]))
-        u = uniform24_of(w)
-        cuts[r] = half_t[r] * log_ratio(1.0 - u, u)
+    if dynamics == HEAT_BATH:
+        for r in range(LANES):
+            u = uniform24_of(mix64(np.uint64(seeds[r] + clock * gammas[r])))
+            cuts[r] = half_t[r] * log_ratio(1.0 - u, u)
+    else:
+        for r in range(LANES):
+            u = uniform24_of(mix64(np.uint64(seeds[r] + clock * gammas[r])))
+            cuts[r] = half_t[r] * log_ratio(1.0, u)
 
 
 @kernel
-def lane_metropolis_cuts(seeds, gammas, half_t, clock, cuts):
-    """The cut of trial `clock` in every lane, from its uniform of 24 bits."""
+def lane_coarse_cuts(dynamics, seeds, gammas, clock, words, cuts):
+    """`lane_cuts` in units of T / 2 and in float32, at most `COARSE` away."""
+    # Two loops: in one of 64 and 32 bits mixed half of the lanes would be empty.
     for r in range(LANES):
         w = mix64(np.uint64(seeds[r] + clock * gammas[r]))
-        cuts[r] = half_t[r] * log_ratio(1.0, uniform24_of(w))
+        words[r] = np.int32(w & np.uint64(0xFFFFFF))
+    if dynamics == HEAT_BATH:
+        for r in range(LANES):
+            u = np.float32(np.float32(words[r]) + np.float32(0.5))
+            rest = np.int32(np.int32(16777215) - words[r])
+            v = np.float32(np.float32(rest) + np.float32(0.5))
+            cuts[r] = coarse_log_ratio(v, u)
+    else:
+        for r in range(LANES):
+            u = np.float32(np.float32(words[r]) + np.float32(0.5))
+            cuts[r] = coarse_log_ratio(np.float32(16777216.0), u)
 
 
 @kernel
@@ -105,18 +130,54 @@ def lane_special_cuts(rules, betas, keys, clock, cuts):
 
 
 @kernel
-def lane_turns(spins, i, dots, self_term, prefactor, b, cuts, turns, accepted):
-    """Turn the spins of one site whose alignment is below the cut; any turned?"""
-    some = turns.dtype.type(0)
+def lane_turns(spins, i, dots, self_term, prefactor, b, cuts, turns):
+    """turns[r] = 2 s_i where the alignment is below the cut, else 0."""
     for r in range(LANES):
         s = spins[i, r]
         e = float(np.int32(np.int32(np.int32(s) * np.int32(dots[r])) - self_term))
         x = prefactor * e + b * s
         twice = turns.dtype.type(2 * s)
-        turn = twice if x < cuts[r] else turns.dtype.type(0)
-        turns[r] = turn
+        turns[r] = twice if x < cuts[r] else turns.dtype.type(0)
+
+
+@kernel
+def lane_coarse_turns(spins, i, dots, self_term, scales, pulls, cuts, turns):
+    """`lane_turns` in float32; whether some alignment is too near its cut to tell.
+
+    In units of T / 2, in which nothing that matters is small. The alignment is off by
+    at most 4 roundings (6e-8 each) of its parts, the cut by `COARSE`.
+    """
+    doubt = False
+    for r in range(LANES):
+        s = np.float32(spins[i, r])
+        e = np.int32(np.int32(spins[i, r]) * np.int32(dots[r]))
+        internal = np.float32(scales[r] * np.float32(np.int32(e - self_term)))
+        external = np.float32(pulls[r] * s)
+        x = np.float32(internal + external)
+        size = np.float32(abs(internal) + abs(external))
+        slack = np.float32(np.float32(_ROUNDED * size) + _NEAR)
+        # So that NaN and inf count as doubt.
+        doubt |= not abs(np.float32(x - cuts[r])) > slack
+        twice = turns.dtype.type(2 * spins[i, r])
+        turns[r] = twice if x < cuts[r] else turns.dtype.type(0)
+    return doubt
+
+
+@kernel
+def lane_pulls(b, half_t, pulls):
+    """The external field of a site in units of T / 2."""
+    for r in range(LANES):
+        pulls[r] = np.float32(b / half_t[r])
+
+
+@kernel
+def lane_apply(spins, i, turns, accepted):
+    """Turn the spins of one site; did any turn?"""
+    some = turns.dtype.type(0)
+    for r in range(LANES):
+        turn = turns[r]
         some = turns.dtype.type(some | turn)
-        spins[i, r] = np.int8(s - turn)
+        spins[i, r] = np.int8(spins[i, r] - turn)
         accepted[r] = np.int32(accepted[r] + np.int32(abs(turn) >> 1))
     return some != 0
 
@@ -145,6 +206,10 @@ def sweep_lanes(rows, lanes, chains, betas, rules, clock):
     patterns, spins, overlaps = lanes.patterns, lanes.spins, lanes.overlaps
     seeds, gammas, half_t = lanes.seeds, lanes.gammas, lanes.half_temperatures
     dots, cuts, turns, accepted = lanes.dots, lanes.cuts, lanes.turns, lanes.accepted
+    scales, pulls, coarse_cuts = lanes.scales, lanes.pulls, lanes.coarse_cuts
+    words = lanes.words
+    pulled = math.nan  # the field that `pulls` are of
+    far = spins.size > FAR
     self_terms, external = rows.self_terms, rows.external
     prefactor, every = rows.prefactor, rows.every
     first = 0
@@ -152,16 +217,30 @@ def sweep_lanes(rows, lanes, chains, betas, rules, clock):
         sites = block_of(rules.scan, site_key, clock, first, n, chains.sites)
         for j in range(sites.shape[0]):
             i = np.uint64(sites[j])
+            if far and j + AHEAD < sites.shape[0]:
+                touch(spins, np.int64(sites[j + AHEAD]))
+                touch(patterns, np.int64(sites[j + AHEAD]))
             trial = np.uint64(clock + first + j)
-            if special:
-                lane_special_cuts(rules, betas, chains.keys, np.int64(trial), cuts)
-            elif rules.dynamics == HEAT_BATH:
-                lane_heat_bath_cuts(seeds, gammas, half_t, trial, cuts)
-            else:
-                lane_metropolis_cuts(seeds, gammas, half_t, trial, cuts)
             lane_dots(patterns, i, overlaps, dots)
             own, b = np.int32(self_terms[i]), external[i & every]
-            if lane_turns(spins, i, dots, own, prefactor, b, cuts, turns, accepted):
+            doubt = True
+            if special:
+                lane_special_cuts(rules, betas, chains.keys, np.int64(trial), cuts)
+            else:
+                if b != pulled:
+                    lane_pulls(b, half_t, pulls)
+                    pulled = b
+                lane_coarse_cuts(
+                    rules.dynamics, seeds, gammas, trial, words, coarse_cuts
+                )
+                doubt = lane_coarse_turns(
+                    spins, i, dots, own, scales, pulls, coarse_cuts, turns
+                )
+                if doubt:
+                    lane_cuts(rules.dynamics, seeds, gammas, half_t, trial, cuts)
+            if doubt:
+                lane_turns(spins, i, dots, own, prefactor, b, cuts, turns)
+            if lane_apply(spins, i, turns, accepted):
                 lane_follow(patterns, i, turns, overlaps)
         first += sites.shape[0]
 
@@ -172,8 +251,11 @@ def advance_lanes(rows, lanes, chains, betas, rules, first_draw, n_draws, thin, 
     n = lanes.spins.shape[0]
     n_chains = betas.shape[0]
     recording = record.energies.shape[1] > 0
-    for r in range(n_chains):
-        lanes.half_temperatures[r] = half_temperature(betas[r])
+    for r in range(LANES):
+        # A lane of no chain has the temperature of the first, not to be in doubt.
+        beta = betas[r] if r < n_chains else betas[0]
+        lanes.half_temperatures[r] = half_temperature(beta)
+        lanes.scales[r] = np.float32(rows.prefactor / lanes.half_temperatures[r])
     all_accepted = 0
     for draw in range(first_draw, first_draw + n_draws):
         lanes.accepted[:] = 0

@@ -33,9 +33,7 @@ def _touch(typing_context: Any, array: Any, index: Any) -> Any:
         place = builder.add(start, builder.mul(stride, arguments[1]))
         pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
-        ask = cgutils.get_or_insert_function(
-            builder.module, kind, "llvm.prefetch.p0i8"
-        )
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
         # To be read, to be kept in all levels of the cache, data.
         flags = [flag(0), flag(3), flag(1)]
         builder.call(ask, [builder.inttoptr(place, pointer), *flags])

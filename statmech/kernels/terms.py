@@ -74,6 +74,9 @@ def follow_terms(polynomials, overlap, terms):
     products are twice as fast, else in int64.
     """
     if polynomials.shape[1] <= 4:
+        odd = polynomials[0, 0] == 0 and polynomials[0, 2] == 0
+        if odd and polynomials[1, 1] == 0:
+            return odd_cubic_terms(polynomials, overlap, terms)
         return cubic_terms(polynomials, overlap, terms)
     return long_terms(polynomials, overlap, terms)
 
@@ -96,6 +99,26 @@ def cubic_terms(polynomials, overlap, terms):
             values[mu] = terms.dtype.type(v)
             w = polynomials.dtype.type(polynomials.dtype.type(w2 * j) + w1)
             w = polynomials.dtype.type(polynomials.dtype.type(w * j) + w0)
+            part = terms.dtype.type(part + terms.dtype.type(w))
+        level += np.int64(part)
+    return level
+
+
+@kernel
+def odd_cubic_terms(polynomials, overlap, terms):
+    """P = 4 and N even, where V is odd and L is even: fewer products."""
+    v1, v3 = polynomials[0, 1], polynomials[0, 3]
+    w0, w2 = polynomials[1, 0], polynomials[1, 2]
+    level = np.int64(0)
+    for first in range(0, overlap.shape[0], RUN):
+        sums, values = overlap[first : first + RUN], terms[first : first + RUN]
+        part = terms.dtype.type(0)
+        for mu in range(sums.shape[0]):
+            j = polynomials.dtype.type(np.int32(sums[mu]) >> np.int32(1))
+            square = polynomials.dtype.type(j * j)
+            v = polynomials.dtype.type(polynomials.dtype.type(v3 * square) + v1)
+            values[mu] = terms.dtype.type(polynomials.dtype.type(v * j))
+            w = polynomials.dtype.type(polynomials.dtype.type(w2 * square) + w0)
             part = terms.dtype.type(part + terms.dtype.type(w))
         level += np.int64(part)
     return level
