@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from statmech.kernels.lanes import LANES, Lanes
 from statmech.kernels.layout import Cache, Chains
-from statmech.kernels.network import all_alignments
+from statmech.kernels.network import all_alignments, fill_symmetric
 from statmech.kernels.terms import LARGEST_TERM, follow_terms
 from statmech.tables import exact_symmetric_sums
 
 if TYPE_CHECKING:
     from statmech.interaction import Interaction
+
+_BLOCK = 256  # sites whose couplings are made at one time
 
 _building = threading.Lock()
 
@@ -59,11 +61,10 @@ def _couplings(model: Interaction) -> NDArray[Any]:
         np.float32 if most < 2**24 else np.float64
     )
     matrix = np.empty((n, n), dtype=kind)
-    step = max(1, 2**22 // n)
-    for first in range(0, n, step):
-        part = slice(first, first + step)
-        matrix[part] = rows[:, part].T @ rows
-    np.fill_diagonal(matrix, 0)
+    # Half of it, in blocks of columns that stay in the cache; the rest is its mirror.
+    for first in range(0, n, _BLOCK):
+        part = slice(first, first + _BLOCK)
+        fill_symmetric(rows[:, part].T @ rows[:, first:], first, matrix)
     return matrix
 
 

@@ -256,9 +256,17 @@ def check_levels(
     _check_shape(name, array, shape, allowed)
     if array.size == 0:
         raise ParameterError(name, array, allowed, "it is empty")
-    if not all(np.isin(part, levels).all() for part in blocks(array)):
+    if not all(_all_in(part, levels) for part in blocks(array)):
         raise ParameterError(name, array, allowed, "it holds other values")
     return np.ascontiguousarray(array, dtype=np.int8)
+
+
+def _all_in(array: NDArray[Any], levels: Sequence[int]) -> bool:
+    """`np.isin(array, levels).all()`, several times as fast for a few levels."""
+    known = array == levels[0]
+    for level in levels[1:]:
+        known |= array == level
+    return bool(known.all())
 
 
 def blocks(array: NDArray[Any], largest: int = 2**20) -> Iterator[NDArray[Any]]:

@@ -13,7 +13,7 @@ from statmech.kernels import hebbian as kernels
 from statmech.kernels.lanes import LANES, Lanes, advance_lanes
 from statmech.kernels.layout import Cache, Chains, Record, Rules
 from statmech.kernels.moves import BLOCK, HEAT_BATH, RANDOM
-from statmech.kernels.network import refresh
+from statmech.kernels.network import refresh, refresh_dense
 from statmech.kernels.plan import costs, possible
 
 # The choice of a form is reviewed after so many sweeps, then after twice as many more,
@@ -62,8 +62,11 @@ class Group:
         overlaps = np.empty(
             (n_chains, model.n_rows), dtype=overlap_type(n, model.largest_weight)
         )
-        for s, overlap in zip(spins, overlaps, strict=True):
-            refresh(self.rows, s, overlap)
+        if model.weights.dtype == np.int8 and self.rows.patterns is not None:
+            refresh_dense(model.weights, spins, overlaps)
+        else:
+            for s, overlap in zip(spins, overlaps, strict=True):
+                refresh(self.rows, s, overlap)
         site_keys = keys if site_key is None else np.tile(site_key, (n_chains, 1))
         self.chains = Chains(
             spins=spins,

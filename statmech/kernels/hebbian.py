@@ -17,7 +17,7 @@ from statmech.kernels.attempts import (
     attempt_terms,
 )
 from statmech.kernels.moves import PERMUTED, block_of, draw_cuts, permute
-from statmech.kernels.network import energy, energy_from
+from statmech.kernels.network import common, energy, energy_from
 
 
 @kernel
@@ -98,20 +98,6 @@ def chain_energy(rows, totals, r, s, overlap):
         return energy_from(rows, s, float(totals[r]))
     else:
         return energy(rows, s, overlap)
-
-
-@kernel
-def common(a, b):
-    """sum_i a_i b_i of signs and zeros."""
-    total = np.int64(0)
-    # In runs whose sum fits into 32 bits: twice as many lanes.
-    for first in range(0, a.shape[0], 65536):
-        left, right = a[first : first + 65536], b[first : first + 65536]
-        part = np.int32(0)
-        for i in range(left.shape[0]):
-            part = np.int32(part + np.int32(np.int32(left[i]) * np.int32(right[i])))
-        total += np.int64(part)
-    return total
 
 
 @kernel

@@ -207,6 +207,28 @@ def sum_of(s):
 
 
 @kernel
+def refresh_dense(weights, spins, overlaps):
+    """`refresh` of R chains from the rows (K, N) int8 as the network keeps them."""
+    for r in range(spins.shape[0]):
+        for mu in range(weights.shape[0]):
+            overlaps[r, mu] = common(weights[mu], spins[r])
+
+
+@kernel
+def common(a, b):
+    """sum_i a_i b_i of numbers of 8 bits."""
+    total = np.int64(0)
+    # In runs whose sum fits into 32 bits: twice as many lanes.
+    for first in range(0, a.shape[0], 65536):
+        left, right = a[first : first + 65536], b[first : first + 65536]
+        part = np.int32(0)
+        for i in range(left.shape[0]):
+            part = np.int32(part + np.int32(np.int32(left[i]) * np.int32(right[i])))
+        total += np.int64(part)
+    return total
+
+
+@kernel
 def all_alignments(rows, s, overlap, alignments):
     """s_i sum_{j != i} sum_mu w_mu_i w_mu_j s_j of every spin, P = 2, dense rows."""
     for i in range(s.shape[0]):
@@ -214,3 +236,19 @@ def all_alignments(rows, s, overlap, alignments):
             rows.patterns, rows.self_terms, rows.nonzeros, None, s, overlap, i
         )
         alignments[i] = np.int32(e)
+
+
+@kernel
+def fill_symmetric(block, first, matrix):
+    """Couplings of the sites from `first` on with all behind, and their mirror."""
+    n_rows, n_columns = block.shape
+    for start in range(0, n_columns, 64):
+        for row in range(n_rows):
+            i = first + row
+            for column in range(start, min(start + 64, n_columns)):
+                j = first + column
+                value = matrix.dtype.type(block[row, column])
+                matrix[i, j] = value
+                matrix[j, i] = value
+    for row in range(n_rows):
+        matrix[first + row, first + row] = 0

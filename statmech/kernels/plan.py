@@ -47,7 +47,8 @@ _LANE_PRODUCT = 0.017  # product and sum of 16 bits; twice for 32
 _TERM = {4: 0.0175, 8: 0.03}  # by the bytes of a term
 _NEW_TERM = {4: 0.16, 8: 0.24}
 _LOOK = 0.48  # into a table
-_PAIR = 0.03  # a product of the couplings while they are made
+_PAIR = 0.006  # a product of the couplings while they are made
+_PLACE = 2.0  # one of them, put into the matrix
 
 _EXPECTED_ACCEPTANCE = 0.1  # before anything is known
 _LARGEST_SHARE = 0.25  # of the free memory, for couplings
@@ -133,7 +134,7 @@ def costs(
             if not caches.has_couplings(model):
                 if size > _LARGEST_SHARE * available_memory():
                     continue
-                build = n * (_PAIR * k + 1.0)
+                build = n * (_PAIR * k + _PLACE)
                 cost += build / (n_sweeps * n_chains) if n_sweeps else math.inf
         elif form == "replicas":
             wide = 1.0 if caches.dot_type(model) is np.int16 else 2.0
