@@ -42,11 +42,12 @@ LARGE = {
     "replicas": [(10, 2, "exclude", 3, 0.0, 20, 12), (12, 2, "keep", 4, 0.3, 50, 1)],
     "terms": [(10, 4, "exclude", 4, 0.2, 100, 3), (12, 3, "keep", 4, 0.3, 50, 1)],
 }
+# Every form with every way of updating, on the one network or the other.
+WAYS = list(itertools.product(DYNAMICS, SCANS))
 FULL = [
-    (form, case, dynamics, scan)
+    (form, cases[i % 2], *way)
     for form, cases in LARGE.items()
-    for case in cases
-    for dynamics, scan in itertools.product(DYNAMICS, SCANS)
+    for i, way in enumerate(WAYS)
 ]
 
 
@@ -103,11 +104,11 @@ def test_every_form_follows_the_boltzmann_law(form, case, dynamics, scan):
 @pytest.mark.nightly
 @pytest.mark.parametrize(("form", "case", "dynamics", "scan"), FULL)
 def test_every_form_follows_the_boltzmann_law_in_full(form, case, dynamics, scan):
-    """N = 10 and 12, every dynamics and scan, three seeds.
+    """N = 10 or 12, every dynamics and scan, two seeds.
 
-    False-alarm rate 1.3e-3 a case, 0.05 for all 36.
+    False-alarm rate 1.2e-3 a case, 0.02 for all 18.
     """
-    assert_lawful(form, case, (52, 53, 54), dynamics, scan)
+    assert_lawful(form, case, (52, 53), dynamics, scan)
 
 
 @pytest.mark.parametrize(("form", "case", "dynamics", "scan"), CONTROLS)
@@ -196,10 +197,13 @@ def test_lanes_are_independent():
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("n", [10, 30, 50])
 @pytest.mark.parametrize(
-    ("dynamics", "scan"),
-    [("heat-bath", "permutation"), ("metropolis", "random"), ("heat-bath", "random")],
+    ("n", "dynamics", "scan"),
+    [
+        (10, "heat-bath", "permutation"),
+        (30, "metropolis", "random"),
+        (50, "heat-bath", "random"),
+    ],
 )
 def test_lanes_are_independent_in_full(n, dynamics, scan):
     """N = 10, 30, 50 somewhat above T = 1, 6 x 8000 draws: false-alarm rate 2e-3."""
