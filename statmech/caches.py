@@ -151,7 +151,7 @@ def term_cache(model: Interaction, chains: Chains) -> Cache:
         levels[r] = follow_terms(coefficients, overlap, terms[r])
     totals = None
     table = model.rows.energy_table
-    if np.abs(table).max() * model.n_rows < 2**53:
+    if max(table.max(), -table.min()) * model.n_rows < 2**53:
         sums = (chains.overlaps.astype(np.int64) + model.n_spins) >> 1
         totals = table[sums].sum(axis=1).astype(np.int64)
     return Cache(

@@ -14,6 +14,7 @@ import numpy as np
 import statmech
 from statmech.chains import chains_bytes
 from statmech.hebbian import network_bytes
+from statmech.kernels.lanes import LANES
 from statmech.learning import examples_bytes
 from statmech.patterns import diluted, noisy_examples, pattern_bytes, rademacher
 from statmech.rows import form_bytes
@@ -45,6 +46,8 @@ def run(k, n, order, function, chains, **arguments):
 
 def sample(k, n, order, n_draws, n_chains=2, n_tracked=1):
     chains = {"n_chains": n_chains, "n_draws": n_draws, "n_tracked": n_tracked}
+    if n_chains >= LANES and order == 2:
+        chains |= {"group_size": LANES, "lanes": True}
     return run(
         *(k, n, order, "sample", chains),
         temperature=0.5,

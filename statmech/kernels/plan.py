@@ -35,7 +35,7 @@ SITES = ("private", "shared")
 # Fitted to `python -m benchmarks.forms` on one core of an AMD EPYC (Zen 5), in ns.
 _TRIAL = 4.2  # site, noise, comparison
 _LOOKED_UP = 2.8  # the same where the alignment is looked up
-_LANE = 3.2  # the same in a lane
+_LANE = 1.4  # the same in a lane
 _FLIP = 25.0  # a branch that was not expected, and what had been begun behind it
 _PRODUCT = 0.02  # of a row and the overlaps, four trials at a time
 _SUM = 0.1  # an overlap after a flip
@@ -43,7 +43,8 @@ _ENTRY = 0.9  # an entry of a sparse row, by itself
 _FIELD = 0.055  # an alignment after a flip
 _FAR_FIELD = 0.1  # the same where the couplings are not in the cache
 _CACHE = 16 * 2**20
-_LANE_PRODUCT = 0.017  # product and sum of 16 bits; twice for 32
+_LANE_PRODUCT = 0.027  # product and sum of 16 bits
+_WIDE = 1.3  # times as much for 32 bits
 _TERM = {4: 0.0175, 8: 0.03}  # by the bytes of a term
 _NEW_TERM = {4: 0.16, 8: 0.24}
 _LOOK = 0.48  # into a table
@@ -137,7 +138,7 @@ def costs(
                 build = n * (_PAIR * k + _PLACE)
                 cost += build / (n_sweeps * n_chains) if n_sweeps else math.inf
         elif form == "replicas":
-            wide = 1.0 if caches.dot_type(model) is np.int16 else 2.0
+            wide = 1.0 if caches.dot_type(model) is np.int16 else _WIDE
             cost = (_LANE + wide * _LANE_PRODUCT * k) * LANES / n_chains
         elif form == "terms":
             size = np.dtype(caches.term_type(model)).itemsize
