@@ -20,7 +20,7 @@ from statmech.kernels.moves import PERMUTED, block_of, draw_cuts, permute
 from statmech.kernels.network import common, energy, energy_from
 
 
-@kernel
+@kernel(inline=True)
 def sweep(rows, chains, cache, r, beta, rules, clock):
     """N updates of chain r; returns how many were accepted."""
     s, overlap = chains.spins[r], chains.overlaps[r]
