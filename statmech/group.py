@@ -156,19 +156,19 @@ class Group:
         while draw < n_draws:
             left = n_draws - draw
             wait = self._next_review - self._since_review
-            piece = left if self.settled else min(left, -(-wait // thin))
+            piece = left if self.decided else min(left, -(-wait // thin))
             accepted = self._run(betas, rules, draw, piece, thin, out)
             draw += piece
             self.sweeps_left = max(0, self.sweeps_left - piece * thin)
             self._review(accepted, piece * thin)
 
     @property
-    def settled(self) -> bool:
-        """Whether the form is not to be reviewed any more."""
+    def decided(self) -> bool:
+        """Whether the form will not be reviewed any more."""
         return self.forced or self.sweeps_left == 0 or len(self.forms) == 1
 
     def _review(self, accepted: int, n_sweeps: int) -> None:
-        if self.settled:
+        if self.decided:
             return
         self._since_review += n_sweeps
         if self._since_review < self._next_review:

@@ -52,8 +52,8 @@ BLOCK = 512
 _MANTISSA = np.uint64(0x000FFFFFFFFFFFFF)
 _EXPONENT_OF_ONE = np.uint64(0x3FF0000000000000)
 _SQRT2 = 1.4142135623730951
-# log 2 in two parts; the upper has 11 zero bits at its end, so that its product with
-# an exponent is exact.
+# log 2 in two parts; the upper ends in 21 zero bits, so that its product with an
+# exponent is exact.
 _LOG2_HIGH = 0.6931471803691238
 _LOG2_LOW = 1.9082149292705877e-10
 
