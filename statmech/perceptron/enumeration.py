@@ -62,17 +62,18 @@ class Census:
         """
         t = check_temperature(temperature)
         levels = np.arange(self.counts.shape[0])
-        by_errors = self.counts.sum(axis=1)
-        lowest = int(np.flatnonzero(by_errors)[0])
-        above = (levels - lowest).astype(np.float64)
+        lowest = int(np.flatnonzero(self.counts.any(axis=1))[0])
+        above = np.maximum(levels - lowest, 0).astype(np.float64)
         # Below T = 1e-3 the next level has a weight of exp(-1000), which is 0.
         boltzmann = np.exp(-np.minimum(above / max(t, 1e-3), 750.0))
-        z = float(boltzmann @ by_errors)
-        errors = lowest + float(boltzmann @ (above * by_errors)) / z
+        weights = boltzmann[:, None] * self.counts
+        by_errors = weights.sum(axis=1)
+        z = float(by_errors.sum())
+        errors = lowest + float((above * by_errors).sum()) / z
         excess = errors - lowest
         return Thermal(
             errors=errors,
-            overlap=float(boltzmann @ self.counts @ self.overlaps) / z,
+            overlap=float((weights.sum(axis=0) * self.overlaps).sum()) / z,
             # S = ln Z + <E> / T, with the lowest energy taken out of both.
             entropy=(math.log(z) + (excess / t if excess > 0.0 else 0.0))
             / self.n_weights,
