@@ -27,8 +27,8 @@ class Student:
     training_errors : float
         Misclassified patterns per weight (not per pattern: divide by alpha for that).
     margin : float
-        Smallest stability y J.x / (|J| sqrt(N)) of the patterns, |x|**2 = N; NaN where
-        the rule does not fix it.
+        Smallest stability y J.x / |J| of the patterns, |x|**2 = N; NaN where the rule
+        does not fix it.
     residual : float
         Largest mismatch of the saddle-point equations.
     quadrature_error : float
