@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from statmech.kernels import bits
 from statmech.rng import mix64, site_of, uniform24_of, word
 
 ROUNDS = 5
@@ -29,9 +30,10 @@ KIB = 1024
 class Limits:
     """Rates of one core, in units of 1e9 a second.
 
-    The last three are single trials and say what a trial costs that does nothing but
-    draw its numbers: a scalar one whose load hits the first-level cache, one whose load
-    hits the second, and one lane of many that draw at once.
+    Four are single trials and say what a trial costs that does nothing but draw its
+    numbers: a scalar one whose load hits the first-level cache, one whose load hits the
+    second, one lane of many that draw at once, and a scalar one whose numbers were
+    drawn many at a time. The last two are of bits, 512 in a vector.
     """
 
     multiply_adds_f32: float
@@ -43,6 +45,9 @@ class Limits:
     trials_l1: float
     trials_l2: float
     trials_lane: float
+    trials_ahead: float
+    common_bytes: float
+    digits: float
 
     @property
     def multiply_adds(self) -> float:
@@ -60,6 +65,9 @@ TEXT = {
     "trials_l1": "trials that are rejected, field of 16 KB (G/s)",
     "trials_l2": "trials that are rejected, rows of 1 MB (G/s)",
     "trials_lane": "noise and exponential of one lane in many (G/s)",
+    "trials_ahead": "trials that are rejected, numbers drawn ahead (G/s)",
+    "common_bytes": "bits that two rows share, counted in L1 (GB/s)",
+    "digits": "binary digit of 512 counters that change by 1 (G/s)",
 }
 # gcc 12, intrinsics, one core of a quiet AMD EPYC (Zen 5, AVX-512) at 4 GHz.
 STATED = {
@@ -140,6 +148,50 @@ def _lanes(starts, steps, field, n_trials, accepted):
                 accepted[lane] += np.int32(1)
 
 
+@njit(error_model="numpy")
+def _ahead(cost, key, thresholds, sites, noise, n_blocks):
+    """Trials of one chain: numbers of a block, then two loads and a comparison each."""
+    accepted = 0
+    for block in range(n_blocks):
+        for j in range(sites.size):
+            w = word(key, block * sites.size + j)
+            sites[j] = site_of(w, cost.size)
+            noise[j] = np.int64(w & np.uint64(0xFFFFFF))
+        for j in range(sites.size):
+            i = np.uint64(sites[j])
+            if noise[j] < thresholds[np.uint64(cost[i])]:
+                cost[i] = np.int8(1)
+                accepted += 1
+    return accepted
+
+
+@njit(error_model="numpy")
+def _share(rows, mask, n_rounds):
+    """Bits that each row shares with a mask, counted."""
+    most = np.int64(0)
+    for _ in range(n_rounds):
+        counted = bits.repeat(0)
+        for row in range(rows.shape[0]):
+            common = bits.both(bits.load(rows, row), bits.load(mask, row & 1))
+            counted = bits.plus(counted, bits.counts(common))
+        most |= bits.total(counted)
+        # So that no round may be left out.
+        bits.store(rows, 0, bits.repeat(most))
+    return most
+
+
+@njit(error_model="numpy")
+def _count_up(digits, carries, n_rounds):
+    """Six digits of 512 counters, carries included, many vectors one after another."""
+    for _ in range(n_rounds):
+        for first in range(0, digits.shape[0], 6):
+            carry = bits.load(carries, first & 1)
+            for k in range(6):
+                digit = bits.load(digits, first + k)
+                bits.store(digits, first + k, bits.differ(digit, carry))
+                carry = bits.both(digit, carry)
+
+
 def _ones(size: int, dtype: Any) -> Any:
     """On a cache line: a vector that lies on two of them is read twice."""
     room = np.ones(size + 64, dtype=dtype)
@@ -190,6 +242,9 @@ def measure() -> Limits:
     steps = np.full(128, key[1])
     field = np.full(128, 0.3, dtype=np.float32)
     accepted = np.zeros(128, dtype=np.int32)
+    cost, thresholds = np.zeros(1001, dtype=np.int8), np.zeros(2, dtype=np.int64)
+    sites, noise = np.empty(512, dtype=np.int32), np.empty(512, dtype=np.int64)
+    vectors = bits.vectors(120), bits.vectors(2)
     return Limits(
         multiply_adds_f32=_rate(lambda n: _multiply_add(x, a, b, n), 12 * x.size),
         multiply_adds_i16=_rate(lambda n: _dot16(*shorts, n), shorts.shape[1]),
@@ -197,6 +252,11 @@ def measure() -> Limits:
         trials_l1=_rate(lambda n: _reject(near, key, 1000 * n), 1000),
         trials_l2=_rate(lambda n: _reject(far, key, 1000 * n), 1000),
         trials_lane=_rate(lambda n: _lanes(starts, steps, field, n, accepted), 128),
+        trials_ahead=_rate(
+            lambda n: _ahead(cost, key, thresholds, sites, noise, n), sites.size
+        ),
+        common_bytes=_rate(lambda n: _share(*vectors, n), vectors[0].nbytes),
+        digits=_rate(lambda n: _count_up(*vectors, n), len(vectors[0])),
     )
 
 

@@ -23,8 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numba
 
 from benchmarks import grid, probes
-from benchmarks.cases import CASES, Case
+from benchmarks.cases import CASES as NETWORK_CASES
+from benchmarks.cases import Case
 from benchmarks.contestants import Package
+from benchmarks.perceptron import CASES as WEIGHT_CASES
 from benchmarks.report import Outcome, document, keep, workloads_record
 from benchmarks.rounds import (
     CHECK_RUNS,
@@ -37,6 +39,7 @@ from benchmarks.rounds import (
 )
 from statmech.machine import available_threads
 
+CASES = (*NETWORK_CASES, *WEIGHT_CASES)
 NAMES = (*(case.name for case in CASES), "W7")
 
 
