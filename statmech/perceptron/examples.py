@@ -1,7 +1,7 @@
 """What a perceptron is taught: patterns and their labels, drawn or the user's own.
 
 Normalisation: a student J (N,) gives pattern x the label sign(J . x); its stability on
-an example (x, y) is y J.x / (|J| sqrt(N)). Entries of x are of order one.
+an example (x, y) is y J.x / |J|, of order one since entries of x are of order one.
 """
 
 from __future__ import annotations
@@ -105,20 +105,27 @@ class Examples:
 
     def fields(self, weights: ArrayLike) -> NDArray[np.float64]:
         """y J.x of every example, (P,) for weights (N,), (P, R) for (R, N)."""
-        j = np.asarray(weights, dtype=np.float64)
-        j = check_array("weights", j, (*(None,) * (j.ndim - 1), self.n_weights))
+        try:
+            several = np.ndim(weights) > 1
+        except ValueError:  # rows of different lengths: refused below
+            several = False
+        shape = (None, self.n_weights) if several else (self.n_weights,)
+        j = check_array("weights", weights, shape)
         result = self.labels * (j @ self.inputs.T.astype(np.float64))
         return result.T
 
     def count_errors(self, weights: ArrayLike) -> int:
         """Misclassified examples of a student (N,); a field of zero is an error."""
-        return int(np.count_nonzero(self.fields(weights) <= 0.0))
+        j = check_array("weights", weights, (self.n_weights,))
+        return int(np.count_nonzero(self.fields(j) <= 0.0))
 
     def stability(self, weights: ArrayLike) -> float:
-        """min_mu y J.x / (|J| sqrt(N)) of a student (N,)."""
-        fields = self.fields(weights)
-        norm = float(np.linalg.norm(np.asarray(weights, dtype=np.float64)))
-        return float(fields.min()) / (norm * self.n_weights**0.5)
+        """min_mu y J.x / |J| of a student (N,), not zero."""
+        j = check_array("weights", weights, (self.n_weights,))
+        norm = float(np.linalg.norm(j))
+        if not norm > 0.0:
+            raise ParameterError("weights", j, "a vector of positive length")
+        return float(self.fields(j).min()) / norm
 
     def teacher_overlap(self, weights: ArrayLike) -> float:
         """R = J.W / (|J| |W|) of a student (N,)."""
@@ -137,10 +144,11 @@ def weight_overlap(first: ArrayLike, second: ArrayLike) -> float:
     """
     a = check_array("first", first, (None,))
     b = check_array("second", second, (a.size,))
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if not norm > 0.0:
+    if not (a.any() and b.any()):
         raise ParameterError("first, second", 0.0, "vectors of positive length")
-    return float(a @ b) / norm
+    a, b = a / np.abs(a).max(), b / np.abs(b).max()  # their squares cannot overflow
+    cosine = float(a @ b) / float(np.linalg.norm(a) * np.linalg.norm(b))
+    return min(1.0, max(-1.0, cosine))  # rounding may leave the range
 
 
 def generalization_error(teacher_overlap: float) -> float:
