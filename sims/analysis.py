@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analytics.solve import Prediction
 from sims.labelled import STATUS_MEANINGS
 from sims.measurement import Measurement
 from sims.request import Request
 from sims.task import DONE
 from statmech.stats import estimate
+from statmech.status import Status
 
 if TYPE_CHECKING:
     import xarray
@@ -94,6 +96,8 @@ def _estimates(
     for index in np.ndindex(*shape):
         there = present[index[: len(cells)]]
         traces = [np.atleast_1d(x) for x in values[index][there]]
+        if all(np.isnan(x).all() for x in traces):
+            continue  # what these points do not measure
         columns["samples"][index] = len(traces)
         if len(traces) < 2:
             continue
@@ -123,8 +127,10 @@ def _theory(
     shape = tuple(len(request.axes[axis]) for axis in cells)
     order = _cells(request)
     variables: dict[str, Any] = {}
-    for name in predictions[0] if predictions else ():
-        column = [p[name] for p in predictions]
+    # Not every point has a theory of everything.
+    nothing = Prediction.missing(Status.UNDEFINED)
+    for name in dict.fromkeys(name for found in predictions for name in found):
+        column = [p.get(name, nothing) for p in predictions]
         value = np.array([p.value if p.status.ok else np.nan for p in column])
         variables[f"{name}_theory"] = (order, value.reshape(shape))
         numerical = np.array([p.error if p.status.ok else np.nan for p in column])

@@ -96,15 +96,18 @@ def _largest_value(
     if not isinstance(value, int):
         return 0
 
-    def memory_with(smaller: int) -> int:
-        try:
-            return bytes_of(replace(point, **{name: smaller}))
-        except ParameterError:  # too small to be a point
-            return 0
+    def with_value(smaller: int) -> Any:
+        # Where a size has to be odd, the one below an even one.
+        for one in (smaller, smaller - 1):
+            try:
+                return replace(point, **{name: one})
+            except ParameterError:
+                continue
+        return None  # too small to be a point
 
-    best = largest_that_fits(value, memory_with, available)
-    try:
-        replace(point, **{name: best})
-    except ParameterError:
-        return 0
-    return best
+    def memory_with(smaller: int) -> int:
+        found = with_value(smaller)
+        return 0 if found is None else bytes_of(found)
+
+    best = with_value(largest_that_fits(value, memory_with, available))
+    return 0 if best is None else int(getattr(best, name))

@@ -49,6 +49,26 @@ _CHECK_OPTIONS: dict[str, list[tuple[tuple[str, ...], str, type, str]]] = {
         (("--burn-in",), "n_burn_in", int, "sweeps discarded before"),
         (("--seed",), "seed", int, "any integer >= 0 (default 0)"),
     ],
+    "perceptron": [
+        (("--alpha",), "alpha", float, "load P / N"),
+        (("-T", "--temperature"), "temperature", float, "T > 0 of binary-gibbs"),
+        (
+            ("--student",),
+            "student",
+            str,
+            "binary-gibbs (default at T > 0), binary-bayes (at T = 0), "
+            "spherical-bayes, spherical-max-margin or spherical-hebb",
+        ),
+        (("-N", "--n-spins"), "n_spins", int, "number of weights; the other is N / 2"),
+        (("--labels",), "labels", str, "teacher (default) or random: storage"),
+        (("--kappa",), "kappa", float, "margin of the storage problem (default 0)"),
+        (("--start",), "start", str, "of the chains: random (default) or teacher"),
+        (("--samples",), "n_samples", int, "disorder samples a size, at least 6"),
+        (("--sweeps",), "n_sweeps", int, "measured sweeps a chain"),
+        (("--burn-in",), "n_burn_in", int, "sweeps discarded before"),
+        (("--iterations",), "n_iterations", int, "most iterations of message passing"),
+        (("--seed",), "seed", int, "any integer >= 0 (default 0)"),
+    ],
 }
 
 _DESCRIPTION = """\

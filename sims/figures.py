@@ -29,6 +29,14 @@ LABELS = {
     "quality": r"quality of the examples $r$",
     "min_examples": r"fewest examples $M$ for one step",
     "m1": r"largest amplitude $m_1$",
+    "teacher_overlap": r"overlap with the teacher $R$",
+    "generalization_error": r"generalisation error $\epsilon$",
+    "training_errors": r"training errors per weight $E / N$",
+    "entropy": r"entropy per weight $s$ (nats)",
+    "step": r"step size $\eta$",
+    "n_steps": r"steps to separation",
+    "largest_loss": r"largest loss on the way",
+    "margin": r"smallest stability $\kappa$",
 }
 _SYMBOLS = {
     "alpha": r"\alpha",
@@ -55,6 +63,7 @@ def draw_sweep(dataset: xarray.Dataset) -> Figure:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     from sims import multitask_figures as multitask
+    from sims import perceptron_figures as perceptron
 
     draw = {
         "curves": draw_curves,
@@ -65,6 +74,10 @@ def draw_sweep(dataset: xarray.Dataset) -> Figure:
         "regions": multitask.draw_regions,
         "noise": multitask.draw_noise,
         "losses": multitask.draw_losses,
+        "students": perceptron.draw_students,
+        "evolution": perceptron.draw_evolution,
+        "potential": perceptron.draw_potential,
+        "separation": perceptron.draw_separation,
     }[settings["figure"].get("kind", "curves")]
     draw(axes, dataset, settings)
     axes.set_title(_title(dataset, settings), fontsize=9)
@@ -138,11 +151,21 @@ def _series(dataset: xarray.Dataset, name: str) -> Iterator[tuple[int, str, Any]
     if not name:
         yield 0, "simulation", dataset
         return
+    for number, value in enumerate(dataset[name].values):
+        yield number, series_label(name, value), dataset.isel({name: number})
+
+
+def series_label(name: str, value: Any) -> str:
+    """What the legend calls the series `name` = `value`."""
+    if isinstance(value, str):
+        return (
+            value
+            if name in ("student", "flow")
+            else f"{name.replace('_', ' ')} = {value}"
+        )
     symbol = _SYMBOLS.get(name)
     head = f"${symbol}$" if symbol else name.replace("_", " ")
-    for number, value in enumerate(dataset[name].values):
-        text = f"{value:g}" if not isinstance(value, str) else value
-        yield number, f"{head} = {text}", dataset.isel({name: number})
+    return f"{head} = {value:g}"
 
 
 def series_style(number: int) -> tuple[str, str, Any]:
@@ -200,12 +223,18 @@ def _theory_line(
 ) -> tuple[Any, Any]:
     """Theory on a fine grid of x, ending exactly where the state does."""
     import analytics.dense as theory
+    from sims.experiments import MEASUREMENTS, load_measurement
 
     fixed = {**settings["constants"], **settings["defaults"]}
     if series:
         fixed[series] = cut[series].item()
     if f"{name}_theory" not in cut:
         return [], []
+    if settings["task"] in MEASUREMENTS and cut[x].dtype.kind == "f":
+        task, fine = load_measurement(settings["task"]), even_grid(cut[x])
+        limits = [task.limit(fixed | {x: float(v), "sample": 0}) for v in fine]
+        if all(name in found for found in limits):
+            return fine, [found[name].value for found in limits]
     if x not in ("alpha", "temperature") or "order" not in fixed:
         return cut[x], cut[f"{name}_theory"]
     order, how = fixed["order"], fixed["coincident"]
@@ -226,6 +255,11 @@ def _theory_line(
         )
     ]
     return fine, [getattr(p, name) if p.status.ok else np.nan for p in points]
+
+
+def even_grid(values: Any) -> Any:
+    """Between the smallest and the largest of `values`."""
+    return np.linspace(float(values.min()), float(values.max()), _FINE)
 
 
 def _to_the_end(low: float, end: float) -> Any:

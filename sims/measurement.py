@@ -76,6 +76,14 @@ class Measurement(Task):
         """Theory for some of the observables; empty where there is none."""
         return {}
 
+    def limit(self, parameters: Mapping[str, Any]) -> Mapping[str, Prediction]:
+        """Theory at exactly these parameters, for lines on a fine grid.
+
+        `predict` is for the load that whole numbers of patterns give. Empty where
+        theory takes too long for a line, or there is none.
+        """
+        return {}
+
     def annotate(self, dataset: xarray.Dataset, request: Request) -> xarray.Dataset:
         from sims.analysis import annotate
 

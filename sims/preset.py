@@ -15,7 +15,8 @@
     axes = { ... }
     [figure]
     kind = "curves"                     curves, finite-size, hysteresis, basin,
-                                        amplitudes, regions, noise, losses
+                                        amplitudes, regions, noise, losses,
+                                        students, evolution, potential, separation
     x = "alpha"
     series = "temperature"
     observable = "m"
@@ -61,6 +62,10 @@ FIGURES = (
     "regions",
     "noise",
     "losses",
+    "students",
+    "evolution",
+    "potential",
+    "separation",
 )
 LARGEST_FILE = 32 * 1024
 # Reading a key takes the square of its parts; numbers and nesting are bounded as well.

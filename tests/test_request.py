@@ -222,7 +222,8 @@ def test_keys_of_a_measurement_know_its_defaults():
 
 GOOD_POINT = {
     "alpha": 0.1,
-    "n_spins": 40,
+    "n_spins": 21,
+    "step": 1.0,
     "temperature": 0.1,
     "highest": 1.0,
     "cue_overlap": 0.5,
@@ -237,6 +238,11 @@ NEEDED = {
     "multitask-losses": ("dilution", "n_patterns", "n_spins", "temperature"),
     "multitask-min-examples": ("dilution", "n_patterns", "n_spins", "quality"),
     "multitask-states": ("dilution", "n_patterns", "n_spins", "temperature"),
+    "perceptron-census": ("alpha", "n_spins"),
+    "perceptron-evolution": ("alpha", "n_spins"),
+    "perceptron-potential": ("alpha", "n_spins"),
+    "perceptron-separation": ("alpha", "n_spins", "step"),
+    "perceptron-students": ("alpha", "n_spins"),
 }
 
 
@@ -245,7 +251,7 @@ def test_measurements_name_what_they_cannot_take(name):
     task = load_measurement(name)
     good = {key: GOOD_POINT[key] for key in NEEDED[name]}
     first = next(iter(good))
-    assert task.parse(good).n_spins == 40
+    assert task.parse(good).n_spins == 21
     for key in good:
         with pytest.raises(ParameterError, match=f"^{key} = None: .* no default"):
             task.parse({k: v for k, v in good.items() if k != key})

@@ -10,6 +10,7 @@ from statmech.errors import check_choice
 REGISTRY = {
     "dense": "sims.experiments.dense:DenseStorage",
     "multitask": "sims.experiments.multitask:Multitask",
+    "perceptron": "sims.experiments.perceptron:Perceptron",
 }
 
 MEASUREMENTS = {
@@ -19,6 +20,11 @@ MEASUREMENTS = {
     "multitask-losses": "sims.experiments.multitask_sweeps:Losses",
     "multitask-min-examples": "sims.experiments.multitask_sweeps:MinExamples",
     "multitask-states": "sims.experiments.multitask_sweeps:States",
+    "perceptron-census": "sims.experiments.perceptron_sweeps:Enumeration",
+    "perceptron-evolution": "sims.experiments.perceptron_sweeps:Evolution",
+    "perceptron-potential": "sims.experiments.perceptron_sweeps:Neighbours",
+    "perceptron-separation": "sims.experiments.perceptron_sweeps:Separation",
+    "perceptron-students": "sims.experiments.perceptron_sweeps:Students",
 }
 
 SUMMARY = {
@@ -30,6 +36,11 @@ SUMMARY = {
         "diluted Hebbian network at low load, stored or learnt from examples: "
         "amplitudes of all patterns and energy of the pure, hierarchical, parallel and "
         "graded states"
+    ),
+    "perceptron": (
+        "binary and spherical perceptron, teacher-student and storage: overlaps, "
+        "generalisation and training errors of Gibbs, Bayes, maximum-stability and "
+        "Hebb students; capacities, first-order point, spinodal, potential"
     ),
 }
 
@@ -53,6 +64,28 @@ REFERENCES = {
         "109, 268101 (2012): multitasking by diluted patterns.",
         "Parallel learning by multitasking neural networks, arXiv:2308.04106 (2023): "
         "supervised and unsupervised learning.",
+    ),
+    "perceptron": (
+        "T. M. Cover, IEEE Trans. Electron. Comput. EC-14, 326 (1965), and E. Gardner, "
+        "J. Phys. A 21, 257 (1988): capacity of the spherical perceptron.",
+        "E. Gardner and B. Derrida, J. Phys. A 21, 271 (1988), and W. Krauth and M. "
+        "Mezard, J. Phys. France 50, 3057 (1989): storage with binary weights.",
+        "D. J. Amit, K. Y. M. Wong and C. Campbell, J. Phys. A 22, 2039 (1989): "
+        "weights of constrained sign.",
+        "G. Gyorgyi, Phys. Rev. A 41, 7097 (1990), and H. Sompolinsky, N. Tishby and "
+        "H. S. Seung, Phys. Rev. Lett. 65, 1683 (1990): first-order transition to "
+        "perfect learning.",
+        "H. S. Seung, H. Sompolinsky and N. Tishby, Phys. Rev. A 45, 6056 (1992): "
+        "learning at finite temperature.",
+        "M. Opper and D. Haussler, Phys. Rev. Lett. 66, 2677 (1991), and M. Opper, W. "
+        "Kinzel, J. Kleinz and R. Nehl, J. Phys. A 23, L581 (1990): Bayes and maximum "
+        "stability.",
+        "F. Vallet, Europhys. Lett. 8, 747 (1989): Hebb rule.",
+        "H. Huang and Y. Kabashima, Phys. Rev. E 90, 052813 (2014): Franz-Parisi "
+        "potential, isolated solutions.",
+        "M. Mezard, J. Phys. A 22, 2181 (1989), Y. Kabashima and S. Uda, LNCS 3244, "
+        "479 (2004), and D. L. Donoho, A. Maleki and A. Montanari, PNAS 106, 18914 "
+        "(2009): message passing and its state evolution.",
     ),
 }
 
