@@ -163,7 +163,8 @@ def draw_potential(
 
     The points are the entropy of the weights at that overlap, N -> infinity, plus
     (1/N) log of the share of them that are solutions: what a finite N does to the
-    number of places is left out on both sides.
+    number of places is left out on both sides. The share is averaged over instances
+    before the logarithm, which lifts the points where instances differ much.
     """
     import analytics.perceptron as theory
     from sims.figures import plot_points, series_style
@@ -184,7 +185,8 @@ def draw_potential(
         good = shown & (share > 0.0)
         y = _places(overlap[good]) + np.log(share[good]) / n
         error = cut["share_error"].values[good] / share[good] / n
-        plot_points(axes, number, rf"$\alpha = {load:.3g}$", overlap[good], y, error)
+        label = rf"$\alpha = {load:.3g}$, counted"
+        plot_points(axes, number, label, overlap[good], y, error)
     axes.axhline(0.0, color="black", lw=0.8, ls=":")
     axes.plot([], [], color="black", lw=1.4, label=r"replica theory, $N \to \infty$")
     axes.set_xlabel(r"overlap $p$ with a typical solution")
