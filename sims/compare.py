@@ -8,7 +8,7 @@ samples, SE their standard error and p the prediction,
 k the Student quantile (n - 1 degrees of freedom) with the two-sided probability
 2.7e-3 of three Gaussian sigma: a right theory fails a row with at most that
 probability, whatever n. The allowance c/N is for corrections to N -> infinity. c = 2,
-unless the two sizes say otherwise: their difference gives a slope c' +- e, and where
+unless the two sizes say otherwise: s - p at both gives a slope c' +- e, and where
 |c'| - 3 e > 2 the allowance is |c'|/N, where |c'| + 3 e < 2 it is (|c'| + 3 e)/N.
 
 A row that agrees is informative when it could have told a planted wrong theory from
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analytics.solve import Prediction
@@ -206,7 +206,9 @@ def compare(
     rows = []
     for observable in experiment.observables:
         estimates = {n: estimate([r[observable] for r in groups[n]]) for n in sizes}
-        slope = finite_size_slope(estimates)
+        slope = finite_size_slope(
+            {n: _difference(e, theory[n][observable]) for n, e in estimates.items()}
+        )
         rows += [
             _judge(
                 observable,
@@ -230,8 +232,18 @@ def compare(
     )
 
 
+def _difference(measured: Estimate, prediction: Prediction) -> Estimate:
+    """Simulation less theory: each size has the theory of the load it realises."""
+    if not prediction.status.ok:
+        return measured
+    return replace(measured, mean=measured.mean - prediction.value)
+
+
 def finite_size_slope(estimates: dict[int, Estimate]) -> float:
-    """The c of the allowance c/N, from the largest and the smallest size."""
+    """The c of the allowance c/N, from the largest and the smallest size.
+
+    estimates: simulation less theory, by size.
+    """
     small, large = min(estimates), max(estimates)
     if small == large:
         return DEFAULT_SLOPE

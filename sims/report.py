@@ -13,20 +13,21 @@ if TYPE_CHECKING:
 def comparison_table(comparison: Comparison) -> str:
     """Settings, one line a row, escapes, verdict."""
     settings = ", ".join(f"{k}={v}" for k, v in comparison.settings.items())
+    width = max(10, *(len(row.observable) for row in comparison.rows))
     lines = [
         f"{comparison.name}: {settings}",
         "",
-        f"{'observable':<10} {'N':>6} {'theory':>11} {'simulation':>14} "
+        f"{'observable':<{width}} {'N':>6} {'theory':>11} {'simulation':>14} "
         f"{'allowance':>10} {'z':>7}  verdict",
     ]
-    lines += [_row_line(row) for row in comparison.rows]
+    lines += [_row_line(row, width) for row in comparison.rows]
     lines += ["", *_notes(comparison)]
     return "\n".join(lines)
 
 
-def _row_line(row: Row) -> str:
+def _row_line(row: Row, width: int) -> str:
     return (
-        f"{row.observable:<10} {row.n_spins:>6} {row.prediction.value:>11.6f} "
+        f"{row.observable:<{width}} {row.n_spins:>6} {row.prediction.value:>11.6f} "
         f"{row.estimate!s:>14} {row.allowance:>10.2g} {row.z:>7.2f}  {row.verdict}"
     )
 

@@ -170,6 +170,13 @@ def test_a_huge_step_separates_like_the_batch_perceptron(tmp_path):
     [
         {"alpha": 0.8, "temperature": 1.0, "n_spins": 401},
         {"alpha": 0.5, "temperature": 1.0, "n_spins": 401, "labels": "random"},
+        {
+            "alpha": 0.5,
+            "temperature": 1.0,
+            "n_spins": 401,
+            "labels": "random",
+            "kappa": 0.3,
+        },
         {"alpha": 0.8, "n_spins": 401},
         {"alpha": 1.5, "n_spins": 401, "student": "spherical-hebb"},
         {"alpha": 1.5, "n_spins": 101, "student": "spherical-max-margin"},
@@ -177,7 +184,8 @@ def test_a_huge_step_separates_like_the_batch_perceptron(tmp_path):
     ],
 )
 def test_every_student_agrees_with_its_theory(parameters):
-    """Six verdicts; a right theory is called wrong with probability 0.04 in one."""
+    """Seven verdicts; a right theory is called wrong with probability of 0.1 in one or
+    more of them."""
     comparison = sims.check("perceptron", quick=True, **parameters)
     assert comparison.agrees, str(comparison)
     assert comparison.rejects_planted
@@ -226,6 +234,27 @@ def test_students_and_temperatures_that_do_not_go_together():
         StudentPoint(alpha=0.5, n_spins=11, temperature=1.0)
     with pytest.raises(ParameterError, match="has a theory"):
         load_experiment("perceptron")(alpha=0.5, student="spherical-perceptron")
+
+
+@pytest.mark.parametrize("n", [1, 9, 15, 101, 401])
+def test_the_realised_margin_is_between_two_stabilities(n):
+    """Exactly 0 at kappa = 0; elsewhere at most 1/sqrt(N) away, over two values."""
+    assert StudentPoint(alpha=1.0, n_spins=n).realised_kappa == 0.0
+    stabilities = np.arange(-n, n + 1, 2)
+    for kappa in (-0.7, -0.05, 0.05, 0.3, 0.9):
+        point = StudentPoint(
+            alpha=1.0,
+            n_spins=n,
+            student="binary-gibbs",
+            temperature=1.0,
+            labels="random",
+            kappa=kappa,
+        )
+        low = stabilities < kappa * math.sqrt(n)
+        np.testing.assert_array_equal(
+            low, stabilities < point.realised_kappa * math.sqrt(n)
+        )
+        assert abs(point.realised_kappa - kappa) <= 1.0 / math.sqrt(n) + 1e-12
 
 
 def test_points_have_seeds_of_their_own():

@@ -168,16 +168,15 @@ def observables_of(point: StudentPoint) -> tuple[str, ...]:
 
 
 def solve_point(point: StudentPoint, alpha: float | None = None) -> Student:
-    """The state of theory, N -> infinity.
+    """The state of theory at the realised load and margin, or exactly at `alpha`.
 
     Chains from the teacher are held against the equilibrium state, all others against
     the state that is continued from small loads.
     """
     load = point.realised_alpha if alpha is None else alpha
     if point.labels == "random":
-        return theory.solve_storage(
-            load, kappa=point.kappa, temperature=point.temperature
-        )
+        kappa = point.realised_kappa if alpha is None else point.kappa
+        return theory.solve_storage(load, kappa=kappa, temperature=point.temperature)
     return theory.solve_teacher_student(
         load,
         weights=point.weights,

@@ -165,6 +165,15 @@ class StudentPoint(PerceptronPoint):
             self.require_odd()
 
     @property
+    def realised_kappa(self) -> float:
+        """The margin in the middle between the stabilities that do and do not do.
+
+        Stabilities of +-1 weights are odd numbers over sqrt(N).
+        """
+        least = 2 * math.ceil((self.kappa * math.sqrt(self.n_spins) - 1.0) / 2.0) + 1
+        return (least - 1) / math.sqrt(self.n_spins)
+
+    @property
     def weights(self) -> str:
         """ "binary" or "spherical", of teacher and student."""
         return self.student.split("-")[0]
