@@ -56,6 +56,19 @@ def measured(system: Any, contestant: Any, start: Any, n_sweeps: int) -> Any:
     return np.array([energy, m**2, turned])
 
 
+def repeated(system: Any, contestant: Any, start: Any, n_sweeps: int) -> Any:
+    """`measured`, averaged over the chains, of several runs.
+
+    Chains side by side try the same sites, so that how far they get is correlated: of
+    many chains on many spins that is more than what each does by itself.
+    """
+    runs = [
+        measured(system, contestant, start, n_sweeps).mean(axis=1)
+        for _ in range(CHECK_RUNS)
+    ]
+    return np.transpose(runs)
+
+
 def check(
     system: Any,
     ours: Any,
@@ -63,13 +76,15 @@ def check(
     start: Any,
     n_sweeps: int,
     same_dynamics: bool = True,
+    side_by_side: bool = False,
 ) -> float:
     """Largest deviation of energy, m**2 and, where the dynamics is the same, distance
     travelled; raises if it is too large."""
     compared = 3 if same_dynamics else 2
+    look = repeated if side_by_side else measured
     pairs = zip(
-        measured(system, ours, start, n_sweeps)[:compared],
-        measured(system, twin, start, n_sweeps)[:compared],
+        look(system, ours, start, n_sweeps)[:compared],
+        look(system, twin, start, n_sweeps)[:compared],
         strict=True,
     )
     worst = max(deviation(a, b) for a, b in pairs)

@@ -66,7 +66,9 @@ def run_case(case: Case, n_rounds: int, seconds: float, quick: bool) -> Outcome:
         if same and not quick:
             # As many sweeps as take about a second in all, but a few at most.
             sweeps = rate * start.shape[0] / copies.shape[0]
-            on_all = check(system, ours, rival, copies, min(5, max(1, round(sweeps))))
+            n_sweeps = min(5, max(1, round(sweeps)))
+            many = start.shape[0] > 1
+            on_all = check(system, ours, rival, copies, n_sweeps, side_by_side=many)
             worst, compared = max(worst, on_all), compared + 3
     limits = probes.measure()
     return Outcome(
