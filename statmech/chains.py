@@ -82,8 +82,10 @@ def chains_bytes(
     """
     n_rows = n_patterns * rows_each
     width = np.dtype(overlap_type(n_spins, largest_weight)).itemsize
-    if order > 2:
+    if order > 2 and largest_weight == 1:
         width += 8  # a term of the field beside each overlap
+    elif order > 2:
+        width = 8 * order  # see statmech.kernels.powers
     n_groups = -(-n_chains // group_size)
     states = n_chains * (2 * n_spins + width * n_rows) + 4 * n_groups * n_spins
     if lanes:

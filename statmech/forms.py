@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from statmech.kernels.layout import DenseRows, Nonzeros, SparseRows
+from statmech.kernels.layout import (
+    DenseRows,
+    Nonzeros,
+    PowerRows,
+    Powers,
+    SparseRows,
+)
+from statmech.powers import even_sums, exact_sums
 from statmech.rows import SPARSE_BLOCK
 from statmech.tables import energy_table, field_table, largest_field
 
@@ -57,6 +64,23 @@ def sparse_rows(model: Interaction) -> SparseRows:
         energy_table=None if pairwise else tables.energy,
         prefactor=model.prefactor,
         shift=model._excluded if pairwise else 0.0,
+        **_external(model),
+    )
+
+
+def power_rows(model: Interaction) -> PowerRows:
+    """All entries, integers, for P >= 3."""
+    keeps, exact = model.coincident == "keep", exact_sums(model)
+    return PowerRows(
+        patterns=np.ascontiguousarray(model.weights.T),
+        powers=Powers(
+            order=(1,) * model.order,
+            unit=np.int64(1) if exact else np.float64(1.0),
+            even=None if keeps or exact else even_sums(model),
+            keep=True if keeps else None,
+        ),
+        prefactor=model.prefactor,
+        shift=0.0,
         **_external(model),
     )
 

@@ -15,6 +15,7 @@ from statmech.kernels.layout import Cache, Chains, Record, Rules
 from statmech.kernels.moves import BLOCK, HEAT_BATH, RANDOM
 from statmech.kernels.network import refresh, refresh_dense
 from statmech.kernels.plan import costs, possible
+from statmech.powers import chain_states, has_powers
 
 # The choice of a form is reviewed after so many sweeps, then after twice as many more,
 # and so on; another form is taken if it saves at least this share.
@@ -62,7 +63,9 @@ class Group:
         overlaps = np.empty(
             (n_chains, model.n_rows), dtype=overlap_type(n, model.largest_weight)
         )
-        if model.weights.dtype == np.int8 and self.rows.patterns is not None:
+        if has_powers(model):
+            overlaps = chain_states(model, spins)
+        elif model.weights.dtype == np.int8 and self.rows.patterns is not None:
             refresh_dense(model.weights, spins, overlaps)
         else:
             for s, overlap in zip(spins, overlaps, strict=True):
@@ -117,7 +120,7 @@ class Group:
             self.cache = caches.term_cache(self.model, self.chains)
         elif form == "replicas":
             self.lanes = caches.lanes_of(self.model, self.chains)
-        elif form == "overlaps" and self.rows.patterns is not None:
+        elif form == "overlaps" and self.rows.self_terms is not None:
             self.cache = Cache(ahead=True)
         self.form = form
 

@@ -8,13 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from statmech.errors import (
     TERNARY,
-    ParameterError,
     ParameterTypeError,
     check_levels,
     check_order,
 )
 from statmech.interaction import Interaction
 from statmech.learning import Examples, Lesson, check_examples
+from statmech.powers import check_powers, has_powers
 from statmech.rows import check_extent, check_sums
 from statmech.rows import integer_overlaps as integer_overlaps
 from statmech.rows import network_bytes as network_bytes
@@ -131,13 +131,16 @@ class HebbianNetwork(Interaction):
     ) -> HebbianNetwork:
         """A network that is told which examples belong to one archetype.
 
-        With etabar_mu = (1/(r M)) sum_a eta_mu_a, the average of the examples,
+        With etabar_mu = (1/(r M)) sum_a eta_mu_a, the average of the examples, which
+        takes the place of the patterns,
 
-            E = -g / (N-1) sum_mu sum_{i<j} etabar_mu_i etabar_mu_j s_i s_j
-                - sum_i b_i s_i
+            coincident="exclude":  E = -g c sum_mu e_P(etabar_mu s) - sum_i b_i s_i,
+            coincident="keep":     E = -g (N/P) sum_mu n_mu**P - sum_i b_i s_i,
 
-        for coincident="exclude", and -(g/2N) sum_mu (sum_i etabar_mu_i s_i)**2 for
-        "keep".
+        n_mu = (1/N) sum_i etabar_mu_i s_i, where e_P(a) is the sum over all sets of P
+        distinct sites of a_i1 ... a_iP and c = (P-1)! / ((N-1)...(N-P+1)). For P = 2,
+
+            E = -g / (N-1) sum_mu sum_{i<j} etabar_mu_i etabar_mu_j s_i s_j.
 
         Parameters
         ----------
@@ -151,21 +154,41 @@ class HebbianNetwork(Interaction):
             interaction does not know them. Default: the majority of the examples,
             the best guess where archetypes are not known.
         order : int
-            P = 2.
+            P, from 2 to 6, or to 20 where M = 1; P <= N.
         coincident, field
             As for a network that stores patterns.
         gain : float, optional
-            g; default 1/(1 + rho), rho = (1 - r**2)/(M r**2), with which the critical
-            temperature is that of storage.
+            g; default (1 + rho)**(-P/2), rho = (1 - r**2)/(M r**2): averages of
+            examples that are divided by their standard deviation sqrt(1 + rho). For
+            P = 2 the critical temperature is then that of storage.
 
         Returns
         -------
         HebbianNetwork
 
+        Raises
+        ------
+        ParameterError, ParameterTypeError
+            Beyond what `HebbianNetwork` refuses, if the examples of a pattern are
+            blank at different sites, P > 6 with M > 1, or M is so large that sums over
+            the spins leave 64 bits.
+
+        Notes
+        -----
+        `Trace.example_overlaps` are n_mu, whose mean is 1 for s = xi_mu. The overlap
+        with averages of unit variance, W_mu = (1/N) sum_i etabar_mu_i s_i /
+        sqrt(1 + rho), is n_mu / sqrt(1 + rho).
+
+        Fields of P >= 3 are sums of integers, so that an exactly vanishing one is found
+        to be zero, as long as the sums over all rows fit into 64 bits in every state;
+        for more spins, examples or patterns they are rounded.
+
         References
         ----------
         E. Agliari, F. Alemanno, A. Barra and G. De Marzo, Neural Networks 148, 232
-        (2022).
+        (2022), for P = 2; E. Agliari, L. Albanese, F. Alemanno, A. Alessandrelli,
+        A. Barra, F. Giannotti, D. Lotito and D. Pedreschi, Physica A 626, 129076
+        (2023), for P > 2.
 
         Examples
         --------
@@ -194,11 +217,25 @@ class HebbianNetwork(Interaction):
     ) -> HebbianNetwork:
         """A network that stores each example as a pattern of its own.
 
-            E = -g / ((N-1) M r**2) sum_mu sum_a sum_{i<j} eta_mu_a_i eta_mu_a_j s_i s_j
-                - sum_i b_i s_i
+            coincident="exclude":  E = -g c/(M r**P) sum_mu sum_a e_P(eta_mu_a s)
+                                       - sum_i b_i s_i,
+            coincident="keep":     E = -g N/(P M r**P) sum_mu sum_a
+                                       ((1/N) sum_i eta_mu_a_i s_i)**P - sum_i b_i s_i,
 
-        for coincident="exclude"; -(g/(2 N M r**2)) sum_mu_a (sum_i eta_mu_a_i s_i)**2
-        for "keep". Parameters as in `supervised`.
+        with e_P and c as in `supervised`. For P = 2 the first one is
+
+            E = -g / ((N-1) M r**2) sum_mu sum_a sum_{i<j} eta_mu_a_i eta_mu_a_j s_i s_j
+                - sum_i b_i s_i.
+
+        Parameters as in `supervised`, but P from 2 to 20. The rows are K M patterns,
+        tabulated as those of a network that stores them.
+
+        References
+        ----------
+        E. Agliari, F. Alemanno, A. Barra and G. De Marzo, Neural Networks 148, 232
+        (2022), for P = 2; E. Agliari, L. Albanese, F. Alemanno, A. Alessandrelli,
+        A. Barra, F. Giannotti, D. Lotito and D. Pedreschi, Physica A 627, 129143
+        (2023), for P > 2.
         """
         taught = check_examples(examples, quality, archetypes)
         each = taught.entries.reshape(-1, taught.entries.shape[2])
@@ -216,8 +253,7 @@ class HebbianNetwork(Interaction):
         gain: float | None,
     ) -> HebbianNetwork:
         lesson = Lesson(protocol, taught.n_examples, taught.quality)
-        if check_order(order) != 2:
-            raise ParameterError("order", order, "2 for a network from examples")
+        default = lesson.gain(check_order(order))
         network = cls.__new__(cls)
         network._build(
             taught.archetypes,
@@ -226,8 +262,10 @@ class HebbianNetwork(Interaction):
             order,
             coincident,
             field,
-            1.0 / (1.0 + lesson.rho) if gain is None else gain,
+            default if gain is None else gain,
         )
+        if has_powers(network):
+            check_powers(network)
         check_sums(network)
         return network
 

@@ -21,6 +21,7 @@ from statmech.errors import (
 )
 from statmech.learning import Lesson
 from statmech.machine import require_memory, smaller
+from statmech.powers import has_powers, power_energy, power_fields
 from statmech.rows import check_field, diluted_table_bytes, integer_overlaps, row_blocks
 from statmech.tables import (
     COINCIDENT,
@@ -33,7 +34,7 @@ from statmech.tables import (
 
 if TYPE_CHECKING:
     from statmech.forms import DilutedTables
-    from statmech.kernels.layout import DenseRows, SparseRows
+    from statmech.kernels.layout import DenseRows, PowerRows, SparseRows
 
 SMALLEST_GAIN, LARGEST_GAIN = 1e-100, 1e100  # no energy overflows or vanishes
 
@@ -41,7 +42,8 @@ SMALLEST_GAIN, LARGEST_GAIN = 1e-100, 1e100  # no energy overflows or vanishes
 class Interaction:
     """E = -g c sum_mu f(S_mu) - sum_i b_i s_i, S_mu = sum_i w_mu_i s_i, w integers.
 
-    `HebbianNetwork` says what the rows w are, and what f and c.
+    `HebbianNetwork` says what the rows w are, and what f and c. Of rows beyond -1, 0,
+    +1 at P >= 3, f is a function of all w_mu_i s_i: see `statmech.powers`.
     """
 
     def _build(
@@ -77,12 +79,16 @@ class Interaction:
             c = math.factorial(p - 1) / load_unit(p, n, "exclude")
         else:
             c = 1.0 / n if p == 2 else 1.0 / (p * n ** (p - 1))
-        return self.gain * self.lesson.factor * c
+        return self.gain * self.lesson.factor(self.order) * c
 
     @cached_property
     def binary(self) -> bool:
-        """Whether the rows are patterns without a blank."""
-        return bool(self.weights is self.patterns and self.patterns.all())
+        """Whether tables over all sums of N signs serve: no row has a blank."""
+        if self.weights is not self.patterns and (
+            self.order == 2 or self.largest_weight > 1
+        ):
+            return False
+        return bool(self.weights.all())
 
     @cached_property
     def sparse(self) -> bool:
@@ -90,7 +96,7 @@ class Interaction:
 
         Measured: eight entries in SIMD lanes cost as much as one by itself.
         """
-        if self.binary:
+        if self.binary or has_powers(self):
             return False
         if self.order > 2:
             return True
@@ -104,6 +110,8 @@ class Interaction:
     def energy(self, spins: ArrayLike) -> float:
         """Total energy E of a configuration `spins` (N,) of +-1."""
         s = check_levels("spins", spins, (self.n_spins,))
+        if has_powers(self):
+            return float(-self.prefactor * power_energy(self, s) - self.field @ s)
         overlaps = integer_overlaps(self.weights, s)
         if self.binary:
             total = self._energy_of_sums[(overlaps + self.n_spins) >> 1].sum()
@@ -117,7 +125,10 @@ class Interaction:
 
     def local_fields(self, spins: ArrayLike) -> NDArray[np.float64]:
         """h (N,), where 2 s_i h_i is the energy cost of flipping spin i alone."""
-        s = check_levels("spins", spins, (self.n_spins,)).astype(np.int64)
+        signs = check_levels("spins", spins, (self.n_spins,))
+        if has_powers(self):
+            return self.prefactor * power_fields(self, signs) + self.field
+        s = signs.astype(np.int64)
         total = np.zeros((0, self.n_spins), dtype=np.int64)
         first = 0
         for part in row_blocks(self.weights):
@@ -172,7 +183,7 @@ class Interaction:
         """
         self._require_tables()
         size = (self.n_spins, self.order, self.coincident)
-        exact = largest_field(*size) * self.n_patterns < 2**62
+        exact = largest_field(*size) * self.n_rows < 2**62
         return field_table(*size, exact=exact)
 
     @cached_property
@@ -209,8 +220,10 @@ class Interaction:
         return content.hexdigest()
 
     @cached_property
-    def rows(self) -> DenseRows | SparseRows:
+    def rows(self) -> DenseRows | SparseRows | PowerRows:
         """The form that the kernels read."""
-        from statmech.forms import dense_rows, sparse_rows
+        from statmech.forms import dense_rows, power_rows, sparse_rows
 
+        if has_powers(self):
+            return power_rows(self)
         return sparse_rows(self) if self.sparse else dense_rows(self)

@@ -1,12 +1,12 @@
 """What a network is told of its archetypes: the patterns themselves, or examples.
 
-A Hebbian network couples the spins through the squares of row sums sum_i w_i s_i. The
+A Hebbian network couples the spins through powers P of row sums sum_i w_i s_i. The
 rows are integers, so that an exactly vanishing field is found to be zero; what is not
-an integer is one factor in front of the squares:
+an integer is one factor in front of the squares, or of the powers P:
 
     storage        w = xi_mu                 factor 1
-    supervised     w = sum_a eta_mu_a        factor 1 / (r M)**2
-    unsupervised   w = eta_mu_a, all a       factor 1 / (M r**2)
+    supervised     w = sum_a eta_mu_a        factor 1 / (r M)**P
+    unsupervised   w = eta_mu_a, all a       factor 1 / (M r**P)
 """
 
 from __future__ import annotations
@@ -46,12 +46,15 @@ class Lesson:
         """(1 - r**2) / (M r**2), the relative variance of the mean of the examples."""
         return (1.0 - self.quality**2) / (self.n_examples * self.quality**2)
 
-    @property
-    def factor(self) -> float:
-        """What multiplies the square of the sum of a row."""
+    def factor(self, order: int) -> float:
+        """What multiplies the power P of the sum of a row."""
         if self.protocol == "supervised":
-            return 1.0 / (self.quality * self.n_examples) ** 2
-        return 1.0 / (self.n_examples * self.quality**2)
+            return 1.0 / (self.quality * self.n_examples) ** order
+        return 1.0 / (self.n_examples * self.quality**order)
+
+    def gain(self, order: int) -> float:
+        """(1 + rho)**(-P/2): rows of examples as strong as patterns."""
+        return 1.0 / (1.0 + self.rho) ** (order / 2)
 
     @property
     def mean_factor(self) -> float:

@@ -41,6 +41,10 @@ def form_bytes(model: Interaction) -> int:
     r, n = model.n_rows, model.n_spins
     width = model.weights.dtype.itemsize
     if not model.sparse:
+        if model.order > 2 and model.largest_weight > 1:
+            # Sums over a few sites, while those over all are made; see statmech.powers.
+            made = 32 * (model.order + 1) * max(r, 2**15)
+            return rows_bytes(r * width, n, 2) + 4 * n + made
         return rows_bytes(r * width, n, model.order) + 4 * n
     used = sparse_bytes(int(model.n_nonzero.sum()), r, n, width=width)
     if model.order > 2:

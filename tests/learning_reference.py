@@ -2,8 +2,20 @@
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
+import reference
+
+
+def twin_of(protocol, model, eta):
+    """Rows and their scale as the Hamiltonian has them, in exact numbers."""
+    m, r, p = eta.shape[1], Fraction(model.lesson.quality), model.order
+    rows, scale = eta.sum(axis=1, dtype=int), 1 / (r * m) ** p
+    if protocol == "unsupervised":
+        rows, scale = eta.reshape(-1, eta.shape[2]).astype(int), 1 / (m * r**p)
+    gain = Fraction(model.gain)
+    return reference.Network(rows, p, model.coincident, model.field, gain * scale)
 
 
 class Sites:

@@ -77,7 +77,7 @@ def philox4x32(counter, key, rounds=10):
 class Network(NamedTuple):
     """A Hebbian network as the literature writes it down."""
 
-    patterns: Any  # (K, N) of -1, 0, +1, or for P = 2 of any integers
+    patterns: Any  # (K, N) of -1, 0, +1, or of any integers
     order: int
     coincident: str
     field: Any  # (N,) of float

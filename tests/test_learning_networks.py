@@ -1,12 +1,12 @@
 """Networks that know their archetypes from noisy examples only."""
 
 import math
-from fractions import Fraction
 
 import numpy as np
 import pytest
 import reference
 from kernel_cases import CONVENTIONS, EPS, random_spins, run
+from learning_reference import twin_of
 from sampling_cases import arrays, assert_same, assert_same_state, digest, joined
 from test_boundary import NOT_A_NUMBER, NOT_A_TEXT, assert_refused
 
@@ -30,16 +30,6 @@ def taught(
     make = getattr(HebbianNetwork, protocol)
     more = {"archetypes": xi} | more
     return make(eta, quality=quality, coincident=coincident, **more), xi, eta
-
-
-def twin_of(protocol, model, eta):
-    """Rows and their scale as the Hamiltonian has them, in exact numbers."""
-    m, r = eta.shape[1], Fraction(model.lesson.quality)
-    rows, scale = eta.sum(axis=1, dtype=int), 1 / (r * m) ** 2
-    if protocol == "unsupervised":
-        rows, scale = eta.reshape(-1, eta.shape[2]).astype(int), 1 / (m * r**2)
-    gain = Fraction(model.gain)
-    return reference.Network(rows, 2, model.coincident, model.field, gain * scale)
 
 
 # Energies -------------------------------------------------------------------------
@@ -275,7 +265,7 @@ def test_bad_arguments_are_refused(protocol, record_property):
         "quality": [*NOT_A_NUMBER, 0.0, 5e-324, 1.1, -0.5],
         "archetypes": wrong,
         "gain": [*NOT_A_NUMBER[1:], 0.0, -1.0],
-        "order": [3, 4, 1, 2.0, "2"],
+        "order": [9, 20, 21, 1, 0, -3, 2.0, "2", None],
         "coincident": NOT_A_TEXT,
         "field": [np.nan, "abc", [1.0]],
     }.items():

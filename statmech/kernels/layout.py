@@ -23,6 +23,7 @@ class DenseRows(NamedTuple):
     external: Any  # (N,) float64, b_i; (1,) where all are equal
     every: Any  # uint64, all bits set; 0 where all b_i are equal
     nonzeros: Any = ()
+    powers: Any = ()
 
 
 class Nonzeros(NamedTuple):
@@ -47,13 +48,39 @@ class SparseRows(NamedTuple):
     every: Any
     patterns: Any = None
     self_terms: Any = None
+    powers: Any = ()
+
+
+class Powers(NamedTuple):
+    """How sums over P sites are made of integers, see statmech.kernels.powers."""
+
+    order: tuple[int, ...]  # P entries
+    unit: Any  # 1 as int64 where sums over the rows are exact, else as float64
+    even: Any  # (3, K) float64, sum_i w_mu_i**k, k = 2, 4, 6; None: e_k are kept
+    keep: Any  # None; True: f(S) = S**P
+
+
+class PowerRows(NamedTuple):
+    """What `DenseRows` tell, of rows of integers for P >= 3."""
+
+    patterns: Any
+    powers: Any  # Powers
+    prefactor: float
+    shift: float
+    external: Any
+    every: Any
+    nonzeros: Any = ()
+    self_terms: Any = None
+    field_table: Any = None
+    energy_table: Any = None
 
 
 class Chains(NamedTuple):
     """State of R chains on one network; all arrays are changed in place."""
 
     spins: Any  # (R, N) int8
-    overlaps: Any  # (R, K) int16, int32 or int64, the narrowest that holds any S_mu
+    overlaps: Any  # (R, K) int16, int32 or int64, the narrowest that holds any S_mu;
+    # of `PowerRows` more may follow, see statmech.kernels.powers
     keys: Any  # (R, 2) uint64, see statmech.rng
     site_keys: Any  # (R, 2) uint64, of the sites; the keys where sites are private
     clock: Any  # (1,) int64, trials done by each chain

@@ -19,8 +19,9 @@ A pattern may have zeros, or be a row of integers w_mu_i: then a_mu = w_mu_i s_i
 for P = 2 everything stays as it is. For P >= 3 the sums run over the n_mu entries that
 are not zero, and each n_mu has its own tables.
 
-Rows come in two forms, `DenseRows` (all entries, in SIMD lanes) and `SparseRows` (those
-that are not zero).
+Rows come in three forms, `DenseRows` (all entries, in SIMD lanes), `SparseRows` (those
+that are not zero) and `PowerRows` (integers at P >= 3, where a function of S_mu is not
+enough: see `statmech.kernels.powers`).
 """
 
 from __future__ import annotations
@@ -28,15 +29,26 @@ from __future__ import annotations
 import numpy as np
 
 from statmech.jit import kernel
+from statmech.kernels.powers import follow_powers, power_sum, power_total
 
 
 @kernel(inline=True)
 def alignment(rows, s, overlap, i):
     """s_i h_i, half the energy cost of flipping spin i."""
-    e = field_sum(
-        rows.patterns, rows.self_terms, rows.nonzeros, rows.field_table, s, overlap, i
-    )
+    e = interaction_sum(rows, rows.powers, s, overlap, i)
     return rows.prefactor * e + rows.external[np.uint64(i) & rows.every] * s[i]
+
+
+@kernel(inline=True)
+def interaction_sum(rows, powers, s, overlap, i):
+    """sum_mu of half the drop of f when spin i turns."""
+    if len(powers) == 0:
+        return field_sum(
+            *(rows.patterns, rows.self_terms, rows.nonzeros, rows.field_table),
+            *(s, overlap, i),
+        )
+    else:
+        return power_sum(rows.patterns[i], powers, s[i], overlap)
 
 
 @kernel(inline=True)
@@ -103,8 +115,17 @@ def sparse_sum(nonzeros, table, s, overlap, i):
 @kernel(inline=True)
 def flip(rows, s, overlap, i):
     """Turn spin i and bring the overlaps up to date."""
-    follow(rows.patterns, rows.nonzeros, s, overlap, i)
+    follow_flip(rows, rows.powers, s, overlap, i)
     s[i] = -s[i]
+
+
+@kernel(inline=True)
+def follow_flip(rows, powers, s, overlap, i):
+    """Overlaps, or what stands for them, as they are after a flip of spin i."""
+    if len(powers) == 0:
+        follow(rows.patterns, rows.nonzeros, s, overlap, i)
+    else:
+        follow_powers(rows.patterns[i], powers, s[i], overlap)
 
 
 @kernel(inline=True)
@@ -126,9 +147,17 @@ def follow(patterns, nonzeros, s, overlap, i):
 @kernel
 def energy(rows, s, overlap):
     """Total energy E from the overlaps."""
-    n = s.shape[0]
-    total = sum_over_patterns(rows.energy_table, rows.nonzeros, overlap, n)
-    return energy_from(rows, s, total)
+    return energy_from(rows, s, interaction_total(rows, rows.powers, overlap, s))
+
+
+@kernel
+def interaction_total(rows, powers, overlap, s):
+    """sum_mu f."""
+    if len(powers) == 0:
+        table, n = rows.energy_table, s.shape[0]
+        return sum_over_patterns(table, rows.nonzeros, overlap, n)
+    else:
+        return power_total(powers, overlap, rows.patterns.shape[1])
 
 
 @kernel

@@ -7,6 +7,7 @@ a run goes on, and the choice reviewed.
 
     form         for                  trial                        accepted one
     "overlaps"   P = 2, any rows      K products                   K sums
+                 P >= 3, integers     P K products                 P K products
     "couplings"  P = 2, dense rows    one look at the alignment    N sums, K sums
     "replicas"   P = 2, many chains   K products in SIMD lanes     in the same lanes
     "terms"      P >= 3, no blanks    K products                   K polynomials
@@ -25,6 +26,7 @@ from statmech import caches
 from statmech.errors import ParameterError, check_choice
 from statmech.kernels.lanes import LANES
 from statmech.machine import available_memory, require_memory
+from statmech.powers import has_powers
 
 if TYPE_CHECKING:
     from statmech.hebbian import HebbianNetwork
@@ -48,6 +50,8 @@ _WIDE = 1.3  # times as much for 32 bits
 _TERM = {4: 0.0175, 8: 0.03}  # by the bytes of a term
 _NEW_TERM = {4: 0.16, 8: 0.24}
 _LOOK = 0.48  # into a table
+_POWER = 0.035  # one of the P sums of a row of integers
+_NEW_POWER = 0.08  # the same after a flip
 _PAIR = 0.006  # a product of the couplings while they are made
 _PLACE = 2.0  # one of them, put into the matrix
 
@@ -82,6 +86,8 @@ def possible(
     # The rows, if they have been laid out, tell more than the rule by which they are.
     rows = vars(model).get("rows")
     sparse = model.sparse if rows is None else rows.patterns is None
+    if has_powers(model):
+        return ("overlaps",)
     if model.order > 2:
         terms = not sparse and caches.term_type(model) is not None
         return ("terms", "table") if terms else ("table",)
@@ -126,6 +132,9 @@ def costs(
         if form == "overlaps" and model.sparse:
             entries = float(model.n_nonzero.sum()) / n
             cost = _TRIAL + _ENTRY * entries + a * (_FLIP + _ENTRY * entries)
+        elif has_powers(model):
+            once = model.order * k
+            cost = _TRIAL + _POWER * once + a * (_FLIP + _NEW_POWER * once)
         elif form == "overlaps":
             cost = _TRIAL + _PRODUCT * k + a * (_FLIP + _SUM * k)
         elif form == "couplings":
