@@ -64,6 +64,16 @@ BAD_ARRAYS = [
 ]
 
 
+BAD_STEPS = [
+    (-1, ParameterError),
+    (2, ParameterError),
+    (1.0, ParameterTypeError),
+    (True, ParameterTypeError),
+    ("1", ParameterTypeError),
+    (None, ParameterTypeError),
+]
+
+
 INFINITE_LOAD = (math.inf, ParameterError)
 
 
@@ -94,6 +104,7 @@ BAD_INPUTS = {
             "temperature": BAD_REALS,
             "kind": [*BAD_CHOICES, ("glass", ParameterError)],
             "coincident": BAD_CHOICES,
+            "rsb": BAD_STEPS,
         },
     ),
     find_transition_temperature: (
@@ -103,6 +114,7 @@ BAD_INPUTS = {
             "alpha": [*BAD_REALS, INFINITE_LOAD],
             "kind": [*BAD_CHOICES, ("nishimori", ParameterError)],
             "coincident": BAD_CHOICES,
+            "rsb": BAD_STEPS,
         },
     ),
     trace_line: (
@@ -113,6 +125,7 @@ BAD_INPUTS = {
             "n_points": [(1, ParameterError), *BAD_ORDERS[3:]],
             "alpha_max": [row for row in BAD_REALS if row[0] is not None],
             "coincident": BAD_CHOICES,
+            "rsb": BAD_STEPS,
         },
     ),
 }

@@ -236,3 +236,24 @@ def test_glass_line():
     assert (line.m == 0.0).all()
     short = trace_line(2, "glass", n_points=2)
     assert short.alpha[-1] == 1.5 * find_critical_load(2).value
+
+
+@pytest.mark.parametrize("kind", ["glass", "kauzmann", "dynamic"])
+def test_freezing_lines_of_many_spin_interactions(kind):
+    """T grows like the root of the load, with the ratio of one point."""
+    for order in (3, 6):
+        line = trace_line(order, kind, n_points=5)
+        assert line.status.ok
+        assert line.alpha[-1] == 1.5 * find_critical_load(order).value
+        assert line.temperature[0] == 0.0
+        for alpha, t in zip(line.alpha[1:], line.temperature[1:], strict=True):
+            assert t == find_transition_temperature(order, alpha, kind=kind).value
+        ratio = line.temperature[1:] / np.sqrt(line.alpha[1:])
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-14)
+    if kind != "glass":
+        for missing in (
+            find_transition_temperature(2, 0.1, kind=kind),
+            trace_line(2, kind),
+            find_transition_temperature(4, 0.1, kind=kind, coincident="keep"),
+        ):
+            assert missing.status is Status.UNDEFINED

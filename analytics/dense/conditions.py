@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
 import numpy as np
 
+from analytics.dense.breaking import kept_paramagnet_end, solve_glass
 from analytics.dense.crosstalk import crosstalk_coefficients
 from analytics.dense.curve import best_zero_load_m, curve_point, thermodynamics
 from analytics.dense.storage import SMALLEST, curve_limits, solve_storage
@@ -98,32 +100,46 @@ class Conditions:
 
     # --- thermodynamic ----------------------------------------------------------
 
+    def other_free_energy(self, alpha: float, temperature: float) -> float:
+        """f of the m = 0 state; P >= 3: paramagnet or glass with broken symmetry."""
+        if self.order == 2:
+            return self.state(alpha, temperature, "spin-glass").free_energy
+        state = solve_glass(self.order, alpha, temperature, coincident=self.coincident)
+        return state.free_energy
+
     def free_energy_gap(self, alpha: float, temperature: float) -> float:
-        """f(retrieval) - f(m = 0), P = 2; nan where one of them does not exist."""
-        return float(
-            self.state(alpha, temperature, "retrieval").free_energy
-            - self.state(alpha, temperature, "spin-glass").free_energy
-        )
+        """f(retrieval, RS) - f(m = 0); nan where one of them does not exist."""
+        state = self.state(alpha, temperature, "retrieval")
+        return state.free_energy - self.other_free_energy(alpha, temperature)
+
+    def known_up_to(self, temperature: float) -> float:
+        """Load up to which the m = 0 state is available, at fixed T."""
+        if self.order == 2 or self.coincident == "exclude":
+            return math.inf
+        end, _ = kept_paramagnet_end(self.order)
+        return (temperature / end) ** 2 * (1.0 - 1e-14)
 
     def thermodynamic_load(self, temperature: float) -> Prediction:
-        """Load with equal free energies at fixed T (P = 2)."""
-        if self.order != 2:
-            return Prediction.missing(Status.NEEDS_RSB)
+        """Load with equal free energies at fixed T."""
         top = self.spinodal(temperature)
         if top <= 0.0:
             return Prediction.missing(Status.NO_TRANSITION)
+        known = self.known_up_to(temperature)
+        if known == 0.0:
+            return Prediction.missing(Status.NEEDS_RSB)
 
         def gap(alpha: float) -> float:
             return self.free_energy_gap(alpha, temperature)
 
-        root = find_root(gap, 1e-9 * top, top * (1.0 - 1e-10), relative=1e-14)
+        high = min(known, top * (1.0 - 1e-10))
+        root = find_root(gap, 1e-9 * high, high, relative=1e-14)
+        if root.status is Status.NO_TRANSITION and known < top:
+            return Prediction.missing(Status.NEEDS_RSB)
         return self._with_gap_error(root, gap)
 
     def thermodynamic_temperature(self, alpha: float) -> Prediction:
-        """Highest T with equal free energies at fixed load (P = 2)."""
-        if self.order != 2:
-            return Prediction.missing(Status.NEEDS_RSB)
-        if alpha == 0.0:
+        """Highest T with equal free energies at fixed load."""
+        if self.order == 2 and alpha == 0.0:
             return Prediction(1.0, 0.0, Status.CLOSED_FORM)
         spinodal = self.spinodal_temperature(alpha)
         if not spinodal.status.ok:
@@ -133,6 +149,10 @@ class Conditions:
             return floor
         high = spinodal.value * (1.0 - 1e-10)
         low = floor.value * (1.0 + 1e-10)
+        known = self._known_above(alpha)
+        if known >= high:
+            return Prediction.missing(Status.NEEDS_RSB)
+        low = max(low, known)
 
         def gap(t: float) -> float:
             return self.free_energy_gap(alpha, t)
@@ -141,8 +161,30 @@ class Conditions:
             # The line may be re-entrant: look for a dip below zero.
             low, depth = find_maximum(lambda t: -gap(t), low, high)
             if depth <= 0.0:
-                return Prediction.missing(Status.NO_TRANSITION)
+                missing = Status.NEEDS_RSB if known > 0.0 else Status.NO_TRANSITION
+                return Prediction.missing(missing)
         return self._with_gap_error(find_root(gap, low, high, relative=1e-14), gap)
+
+    def _known_above(self, alpha: float) -> float:
+        """T above which the m = 0 state is available, at fixed load."""
+        if self.order == 2 or self.coincident == "exclude" or alpha == 0.0:
+            return 0.0
+        return kept_paramagnet_end(self.order)[0] * math.sqrt(alpha) * (1.0 + 1e-14)
+
+    @functools.cached_property
+    def zero_load_crossing(self) -> float:
+        """T of equal free energies at alpha = 0."""
+        return self.thermodynamic_temperature(0.0).value
+
+    def thermodynamic_start(self) -> float:
+        """Lowest T of the thermodynamic line: below, retrieval is always favoured."""
+
+        def gap(t: float) -> float:
+            return self.free_energy_gap(self.spinodal(t) * (1.0 - 1e-10), t)
+
+        if self.order == 2 or self.coincident == "keep" or gap(0.0) >= 0.0:
+            return 0.0
+        return find_root(gap, 0.0, self.peak()[0], relative=1e-9).value
 
     @staticmethod
     def _with_gap_error(root: Prediction, gap: Callable[[float], float]) -> Prediction:
@@ -256,8 +298,10 @@ class Conditions:
                 return 0.0, temperature, end, TOP_ERROR, Status.CONVERGED
             return alpha, temperature, m, TOP_ERROR, Status.CONVERGED
         if kind == "thermodynamic":
-            if temperature >= 1.0:
-                return 0.0, temperature, 0.0, 0.0, Status.CLOSED_FORM
+            if temperature >= self.zero_load_crossing:
+                m = self.state(0.0, temperature, "retrieval").m
+                end = 0.0 if self.order == 2 else m
+                return 0.0, temperature, end, 0.0, Status.CLOSED_FORM
             found = self.thermodynamic_load(temperature)
             m = math.nan
             if found.status.ok:

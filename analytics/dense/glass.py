@@ -46,7 +46,8 @@ def solve_paramagnet(
 def solve_spin_glass(order: int, alpha: float, temperature: float) -> SaddlePoint:
     """m = 0, q > 0 at P = 2: the one root sigma of sigma D = beta sqrt(alpha q).
 
-    With q = <tanh**2 sigma z> and D = 1 - beta(1 - q); it exists below
+    P >= 3 needs replica symmetry breaking, `analytics.dense.solve_glass`. Here
+    q = <tanh**2 sigma z> and D = 1 - beta(1 - q); it exists below
     T_g = 1 + sqrt(alpha).
     """
     t = temperature
