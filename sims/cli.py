@@ -32,6 +32,9 @@ _CHECK_OPTIONS: dict[str, list[tuple[tuple[str, ...], str, type, str]]] = {
         (("--sweeps",), "n_sweeps", int, "measured sweeps a chain"),
         (("--burn-in",), "n_burn_in", int, "sweeps discarded before"),
         (("--coincident",), "coincident", str, "exclude (default) or keep"),
+        (("--protocol",), "protocol", str, "storage, supervised or unsupervised"),
+        (("-M", "--examples"), "n_examples", int, "examples of each pattern"),
+        (("-r", "--quality"), "quality", float, "their mean agreement, 0 < r <= 1"),
         (("--seed",), "seed", int, "any integer >= 0 (default 0)"),
     ],
     "multitask": [

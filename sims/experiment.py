@@ -26,7 +26,7 @@ class Experiment(ABC):
 
     name: ClassVar[str]
     observables: tuple[str, ...]
-    planted: ClassVar[str] = "a theory with sqrt(2) times the noise"
+    planted: str = "a theory with sqrt(2) times the noise"
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

@@ -37,8 +37,10 @@ LABELS = {
     "n_steps": r"steps to separation",
     "largest_loss": r"largest loss on the way",
     "margin": r"smallest stability $\kappa$",
+    "overlap_examples": r"overlap with the mean example $W$",
 }
 _SYMBOLS = {
+    "order": "P",
     "alpha": r"\alpha",
     "temperature": "T",
     "n_spins": "N",
@@ -48,6 +50,7 @@ _SYMBOLS = {
     "n_examples": "M",
     "quality": "r",
 }
+_BARE = ("student", "flow", "protocol")  # axes whose words speak for themselves
 _MARKERS = "osD^vP*X"
 _DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)), (0, (4, 1)))
 _FINE = 120
@@ -61,10 +64,17 @@ def draw_sweep(dataset: xarray.Dataset) -> Figure:
     settings = json.loads(dataset.attrs["provenance"])
     figure = Figure(figsize=(7.0, 4.8), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    from sims import diagram_figures as diagram
+    from sims import learning_figures as learning
     from sims import multitask_figures as multitask
     from sims import perceptron_figures as perceptron
 
+    kind = settings["figure"].get("kind", "curves")
+    if kind == "learning-diagram":
+        diagram.draw_diagrams(figure, dataset, settings)
+        figure.suptitle(_title(dataset, settings), fontsize=9)
+        return figure
+    axes = figure.add_subplot()
     draw = {
         "curves": draw_curves,
         "finite-size": draw_finite_size,
@@ -78,7 +88,9 @@ def draw_sweep(dataset: xarray.Dataset) -> Figure:
         "evolution": perceptron.draw_evolution,
         "potential": perceptron.draw_potential,
         "separation": perceptron.draw_separation,
-    }[settings["figure"].get("kind", "curves")]
+        "demand": learning.draw_demand,
+        "storage-diagram": diagram.draw_storage_diagram,
+    }[kind]
     draw(axes, dataset, settings)
     axes.set_title(_title(dataset, settings), fontsize=9)
     return figure
@@ -158,11 +170,7 @@ def _series(dataset: xarray.Dataset, name: str) -> Iterator[tuple[int, str, Any]
 def series_label(name: str, value: Any) -> str:
     """What the legend calls the series `name` = `value`."""
     if isinstance(value, str):
-        return (
-            value
-            if name in ("student", "flow")
-            else f"{name.replace('_', ' ')} = {value}"
-        )
+        return value if name in _BARE else f"{name.replace('_', ' ')} = {value}"
     symbol = _SYMBOLS.get(name)
     head = f"${symbol}$" if symbol else name.replace("_", " ")
     return f"{head} = {value:g}"
@@ -230,9 +238,10 @@ def _theory_line(
         fixed[series] = cut[series].item()
     if f"{name}_theory" not in cut:
         return [], []
-    if settings["task"] in MEASUREMENTS and cut[x].dtype.kind == "f":
-        task, fine = load_measurement(settings["task"]), even_grid(cut[x])
-        limits = [task.limit(fixed | {x: float(v), "sample": 0}) for v in fine]
+    fine = even_grid(cut[x]) if cut[x].dtype.kind == "f" else whole_grid(cut[x])
+    if settings["task"] in MEASUREMENTS and fine.size:
+        task = load_measurement(settings["task"])
+        limits = [task.limit(fixed | {x: v.item(), "sample": 0}) for v in fine]
         if all(name in found for found in limits):
             return fine, [found[name].value for found in limits]
     if x not in ("alpha", "temperature") or "order" not in fixed:
@@ -260,6 +269,16 @@ def _theory_line(
 def even_grid(values: Any) -> Any:
     """Between the smallest and the largest of `values`."""
     return np.linspace(float(values.min()), float(values.max()), _FINE)
+
+
+def whole_grid(values: Any) -> Any:
+    """Whole numbers from the smallest to the largest, about evenly in the logarithm."""
+    if values.dtype.kind not in "iu":
+        return np.empty(0)
+    low, high = int(values.min()), int(values.max())
+    if low < 1:
+        return np.empty(0)
+    return np.unique(np.rint(np.geomspace(low, high, _FINE)).astype(np.int64))
 
 
 def _to_the_end(low: float, end: float) -> Any:

@@ -34,7 +34,17 @@ from statmech.stats import estimate
 if TYPE_CHECKING:
     import xarray
 
-LINE_KINDS = ("spinodal", "thermodynamic", "glass", "replicon", "nishimori")
+# Name in the data set: kind of the line, steps of replica symmetry breaking.
+LINES = {
+    "spinodal": ("spinodal", 0),
+    "broken_spinodal": ("spinodal", 1),
+    "thermodynamic": ("thermodynamic", 0),
+    "broken_thermodynamic": ("thermodynamic", 1),
+    "glass": ("glass", 0),
+    "dynamic": ("dynamic", 0),
+    "replicon": ("replicon", 0),
+    "nishimori": ("nishimori", 0),
+}
 _MAP_OPERATIONS = 2.5e5  # K N a sweep at the corner of the map, P >= 3
 
 
@@ -133,8 +143,16 @@ def run_phase_diagram(
         simulate_retrieval, points, progress="map" if progress else ""
     )
     comparisons = run_table(plan, progress=progress)
-    lines = {kind: theory.trace_line(plan.order, kind) for kind in LINE_KINDS}
-    return _dataset(plan, measured, comparisons, lines), comparisons
+    return _dataset(plan, measured, comparisons, trace_lines(plan.order)), comparisons
+
+
+def trace_lines(order: int) -> dict[str, theory.Line]:
+    """All lines of theory; at P = 2 those that keep replica symmetry, and the glass."""
+    return {
+        name: theory.trace_line(order, kind, rsb=steps)
+        for name, (kind, steps) in LINES.items()
+        if order > 2 or (steps == 0 and kind != "dynamic")
+    }
 
 
 def table_experiments(plan: Plan) -> list[DenseStorage]:

@@ -19,15 +19,21 @@ if TYPE_CHECKING:
 # Told apart by dashes and width, so that the figure reads in grey.
 LINE_STYLES: dict[str, dict[str, Any]] = {
     "spinodal": {"color": "black", "lw": 2.0, "ls": "-"},
+    "broken_spinodal": {"color": "0.45", "lw": 2.0, "ls": "-"},
     "thermodynamic": {"color": "black", "lw": 1.6, "ls": "--"},
+    "broken_thermodynamic": {"color": "0.45", "lw": 1.6, "ls": "--"},
     "glass": {"color": "black", "lw": 1.4, "ls": ":"},
+    "dynamic": {"color": "0.45", "lw": 1.4, "ls": ":"},
     "replicon": {"color": "tab:red", "lw": 2.2, "ls": "-."},
     "nishimori": {"color": "tab:blue", "lw": 1.2, "ls": (0, (6, 1, 1, 1, 1, 1))},
 }
 LINE_LABELS = {
     "spinodal": r"retrieval spinodal $T_M$",
+    "broken_spinodal": r"$T_M$, 1RSB",
     "thermodynamic": r"thermodynamic $T_c$",
+    "broken_thermodynamic": r"$T_c$, 1RSB",
     "glass": r"spin glass $T_g$",
+    "dynamic": r"dynamic $T_d$",
     "replicon": r"replicon (AT) $T_R$",
     "nishimori": "Nishimori line",
 }
@@ -102,7 +108,7 @@ def draw_map(axes: Axes, dataset: xarray.Dataset) -> Axes:
     load = "N" if order == 2 else f"N^{{{order - 1}}}"
     axes.set_xlabel(rf"load $\alpha = K / {load}$")
     axes.set_ylabel(r"temperature $T$ (units of $J$)")
-    axes.set_title(f"P = {order}: retrieval magnetisation and RS lines", fontsize=10)
+    axes.set_title(f"P = {order}: retrieval and replica theory", fontsize=10)
     axes.legend(fontsize=7.5, loc="upper center", ncols=2, framealpha=0.95)
     return axes
 

@@ -16,7 +16,9 @@
     [figure]
     kind = "curves"                     curves, finite-size, hysteresis, basin,
                                         amplitudes, regions, noise, losses,
-                                        students, evolution, potential, separation
+                                        students, evolution, potential, separation,
+                                        demand, learning-diagram,
+                                        storage-diagram
     x = "alpha"
     series = "temperature"
     observable = "m"
@@ -40,6 +42,7 @@ from typing import Any
 import numpy as np
 
 from sims.experiments import MEASUREMENTS, load_measurement
+from sims.figure_kinds import FIGURES, objection
 from sims.measurement import Measurement
 from sims.places import key_lines
 from sims.request import MOST_POINTS, Request, check_axis, scalar
@@ -53,20 +56,6 @@ from statmech.errors import (
     nearest,
 )
 
-FIGURES = (
-    "curves",
-    "finite-size",
-    "hysteresis",
-    "basin",
-    "amplitudes",
-    "regions",
-    "noise",
-    "losses",
-    "students",
-    "evolution",
-    "potential",
-    "separation",
-)
 LARGEST_FILE = 32 * 1024
 # Reading a key takes the square of its parts; numbers and nesting are bounded as well.
 LONGEST_LINE = 1000
@@ -292,20 +281,9 @@ class _Reader:
             raise self.fail(
                 ("figure", "kind"), f"kind = {kind!r}: no figure of {task.name!r}"
             )
-        if kind == "finite-size" and "n_spins" not in axes:
-            raise self.fail(
-                ("figure", "kind"), f"kind = {kind!r}: needs axis 'n_spins'"
-            )
-        other = {"regions": "temperature", "noise": "n_examples"}.get(kind)
-        if other and set(axes) != {"dilution", other}:
-            raise self.fail(
-                ("figure", "kind"), f"kind = {kind!r}: needs axes 'dilution', {other!r}"
-            )
-        most = 1 if kind in ("hysteresis", "amplitudes", "losses") else 2
-        if len(axes) > most:
-            raise self.fail(
-                ("figure",), f"{len(axes)} axes: this figure can show {most} at most"
-            )
+        reason = objection(kind, axes)
+        if reason:
+            raise self.fail(("figure", "kind"), reason)
         if "series" in figure and figure["series"] == figure.get("x"):
             raise self.fail(("figure", "series"), "series: must differ from x")
 

@@ -6,6 +6,7 @@ import re
 import pytest
 from preset_cases import GOOD, INERT, changed, line_of, quoted
 
+from sims.figure_kinds import objection
 from sims.preset import PresetError, load_preset, preset_names, preset_titles
 from sims.request import Request
 from statmech.errors import ParameterError, ParameterTypeError
@@ -211,8 +212,29 @@ def test_figures_that_could_not_be_drawn(load):
         refuse(load, text, *words, line=line_of(word, text))
     text = changed("n_sweeps = 3", "", changed("seed = 1", ""))
     text = changed("[axes]", "[axes]\nn_sweeps = [3, 4]", text)
-    refuse(load, text, "3 axes", line=line_of("[figure]", text))
+    refuse(load, text, "3 axes", line=line_of("kind =", text))
     assert load(text[: text.index("[figure]")]).shape == (2, 2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "axes", "words"),
+    [
+        ("curves", ("a", "b"), ""),
+        ("curves", ("a", "b", "c"), "3 axes"),
+        ("finite-size", ("alpha",), "'n_spins'"),
+        ("storage-diagram", ("alpha", "temperature"), ""),
+        ("storage-diagram", ("alpha", "order"), "'temperature'"),
+        ("learning-diagram", ("alpha", "temperature", "protocol"), ""),
+        ("learning-diagram", ("alpha", "temperature", "quality"), "'quality'"),
+        ("evolution", ("alpha",), ""),
+        ("evolution", ("n_spins",), "cannot vary"),
+        ("students", ("student",), "'alpha'"),
+    ],
+)
+def test_axes_that_a_figure_can_show(kind, axes, words):
+    reason = objection(kind, axes)
+    assert words in reason
+    assert bool(reason) == bool(words)
 
 
 def test_a_lacking_parameter_is_named(load):

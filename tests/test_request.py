@@ -230,11 +230,15 @@ GOOD_POINT = {
     "n_patterns": 2,
     "dilution": 0.3,
     "quality": 0.5,
+    "n_examples": 3,
 }
 NEEDED = {
     "dense-retrieval": ("alpha", "n_spins", "temperature"),
     "dense-basin": ("alpha", "n_spins", "temperature", "cue_overlap"),
     "dense-hysteresis": ("alpha", "n_spins", "highest"),
+    "dense-learning": ("alpha", "n_spins", "temperature", "n_examples", "quality"),
+    "dense-min-examples": ("alpha", "n_spins", "temperature", "quality"),
+    "dense-ultra-storage": ("alpha", "n_spins", "temperature"),
     "multitask-losses": ("dilution", "n_patterns", "n_spins", "temperature"),
     "multitask-min-examples": ("dilution", "n_patterns", "n_spins", "quality"),
     "multitask-states": ("dilution", "n_patterns", "n_spins", "temperature"),

@@ -310,8 +310,10 @@ def test_every_measurement_is_whole():
             "step": 1.0,
         }
         sizes = (200, 400)
-        if name == "multitask-min-examples":
+        if name in ("multitask-min-examples", "dense-learning", "dense-min-examples"):
             values["quality"] = 0.4
+        if name == "dense-learning":
+            values["n_examples"] = 5
         if name.startswith("perceptron"):
             sizes = (201, 401)
             del values["temperature"]

@@ -17,6 +17,9 @@ MEASUREMENTS = {
     "dense-retrieval": "sims.experiments.dense_sweeps:Retrieval",
     "dense-basin": "sims.experiments.dense_sweeps:Basin",
     "dense-hysteresis": "sims.experiments.dense_sweeps:Hysteresis",
+    "dense-learning": "sims.experiments.learning_sweeps:Learning",
+    "dense-ultra-storage": "sims.experiments.dense_sweeps:UltraStorage",
+    "dense-min-examples": "sims.experiments.learning_sweeps:Demand",
     "multitask-losses": "sims.experiments.multitask_sweeps:Losses",
     "multitask-min-examples": "sims.experiments.multitask_sweeps:MinExamples",
     "multitask-states": "sims.experiments.multitask_sweeps:States",
@@ -29,8 +32,9 @@ MEASUREMENTS = {
 
 SUMMARY = {
     "dense": (
-        "P-spin Hebbian (Hopfield) network, storage: m, q, energy of the retrieval "
-        "state; spinodal, thermodynamic, glass, replicon and Nishimori lines"
+        "P-spin Hebbian (Hopfield) network, stored patterns or noisy examples of them: "
+        "m, q, energy of the retrieval state; spinodal, thermodynamic, glass, replicon "
+        "and Nishimori lines"
     ),
     "multitask": (
         "diluted Hebbian network at low load, stored or learnt from examples: "

@@ -1,4 +1,4 @@
-"""Storage in P-spin Hebbian networks: the retrieval state, theory and simulation."""
+"""P-spin Hebbian networks: the retrieval state, theory and simulation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import analytics.dense as theory
 import statmech
 from analytics.solve import Prediction, SaddlePoint
 from sims.experiment import Experiment, Traces
+from sims.experiments import dense_learning as learning
 from sims.experiments.dense_points import MOST_SPINS, LoopPoint, Network, Point
+from sims.experiments.learning_points import PROTOCOLS, LearningPoint
 from statmech.chains import chains_bytes
 from statmech.errors import (
     ParameterError,
@@ -49,6 +51,10 @@ class DenseStorage(Experiment):
         Defaults 300 and 100 (100 and 60 with `quick`).
     seed : int
     coincident : {"exclude", "keep"}
+    protocol : {"storage", "supervised", "unsupervised"}
+        Whether the network stores the patterns, or learns them from examples.
+    n_examples, quality : int, float
+        M and r of the examples, where there are any.
     quick : bool
         Smaller budget, less power.
 
@@ -60,7 +66,7 @@ class DenseStorage(Experiment):
     """
 
     name: ClassVar[str] = "dense"
-    observables = ("m", "q", "energy")
+    observables: tuple[str, ...] = ("m", "q", "energy")
 
     def __init__(
         self,
@@ -74,6 +80,9 @@ class DenseStorage(Experiment):
         n_burn_in: int | None = None,
         seed: int = 0,
         coincident: str = "exclude",
+        protocol: str = "storage",
+        n_examples: int | None = None,
+        quality: float | None = None,
         quick: bool = False,
         **unknown: Any,
     ) -> None:
@@ -85,6 +94,14 @@ class DenseStorage(Experiment):
         self.alpha = check_real("alpha", alpha, 0.0, low_open=True)
         self.temperature = check_temperature(temperature)
         self.coincident = check_choice("coincident", coincident, COINCIDENT)
+        self.lesson = _lesson(protocol, n_examples, quality)
+        if self.lesson:
+            self.observables = learning.OBSERVABLES
+            self.planted = (
+                "the crosstalk of the supervised protocol"
+                if protocol == "unsupervised"
+                else DenseStorage.planted
+            )
         self.quick = bool(quick)
         # Samples vary by m ~ .01; 24 of them tell .006 apart at three sigma.
         self.n_samples = check_integer(
@@ -102,11 +119,11 @@ class DenseStorage(Experiment):
 
     def _check_spinodal(self) -> None:
         limit = theory.find_critical_load(
-            self.order, self.temperature, coincident=self.coincident
+            self.order, self.temperature, coincident=self.coincident, **self.lesson
         )
         if not limit.status.ok:
             top = theory.find_transition_temperature(
-                self.order, 0.0, coincident=self.coincident
+                self.order, 0.0, coincident=self.coincident, **self.lesson
             )
             raise ParameterError(
                 "temperature",
@@ -135,7 +152,10 @@ class DenseStorage(Experiment):
         return n
 
     def _operations(self, n_spins: int) -> float:
-        return self.alpha * load_unit(self.order, n_spins, self.coincident) * n_spins
+        rows = self.alpha * load_unit(self.order, n_spins, self.coincident)
+        if self.lesson.get("protocol") == "unsupervised":
+            rows *= self.lesson["n_examples"]
+        return rows * n_spins
 
     def sizes(self, n_spins: int | None = None) -> tuple[int, int]:
         """(about 0.7 N, N)."""
@@ -149,6 +169,7 @@ class DenseStorage(Experiment):
             "alpha": self.alpha,
             "temperature": self.temperature,
             "coincident": self.coincident,
+            **(self.lesson or {"protocol": "storage"}),
             "n_spins": self.n_spins,
             "n_samples": self.n_samples,
             "n_sweeps": self.n_sweeps,
@@ -166,7 +187,9 @@ class DenseStorage(Experiment):
         ]
 
     def _point(self, n_spins: int, sample: int) -> Point:
-        return Point(
+        kind = LearningPoint if self.lesson else Point
+        return kind(
+            **self.lesson,
             order=self.order,
             alpha=self.alpha,
             temperature=self.temperature,
@@ -179,13 +202,17 @@ class DenseStorage(Experiment):
         )
 
     def simulate(self, point: Point) -> Traces:
+        if isinstance(point, LearningPoint):
+            return learning.simulate_learning(point)
         return simulate_retrieval(point)
 
     def memory(self, point: Point) -> int:
+        if isinstance(point, LearningPoint):
+            return learning.learning_bytes(point)
         return retrieval_bytes(point)
 
     def kept(self, point: Point) -> int:
-        # m, energy and acceptance of two chains, q of the pair.
+        # m, W or acceptance, and energy of two chains, q of the pair.
         return 8 * 7 * point.n_sweeps
 
     def count_escaped(
@@ -197,10 +224,14 @@ class DenseStorage(Experiment):
 
     def predict(self, point: Point) -> Mapping[str, Prediction]:
         """Replica-symmetric retrieval state at the realised load."""
+        if isinstance(point, LearningPoint):
+            return learning.predict_learning(point)
         return predict_retrieval(point)
 
     def plant(self, point: Point) -> Mapping[str, Prediction]:
         """The theory whose noise has a standard deviation larger by sqrt(2)."""
+        if isinstance(point, LearningPoint):
+            return learning.plant_learning(point)
         return _as_predictions(
             theory.solve_storage(
                 point.order,
@@ -258,12 +289,17 @@ def retrieval_bytes(point: Network) -> int:
     return max(pattern_bytes(k, n), network_bytes(k, n, point.order) + run)
 
 
-def predict_retrieval(point: Point) -> dict[str, Prediction]:
-    """m, q, energy of the replica-symmetric retrieval state at the realised load."""
+def predict_retrieval(
+    point: Point, alpha: float | None = None
+) -> dict[str, Prediction]:
+    """m, q, energy of the replica-symmetric retrieval state.
+
+    At the realised load, or at `alpha`.
+    """
     return _as_predictions(
         theory.solve_storage(
             point.order,
-            point.realised_alpha,
+            point.realised_alpha if alpha is None else alpha,
             point.temperature,
             coincident=point.coincident,
         )
@@ -278,6 +314,19 @@ def _as_predictions(state: SaddlePoint) -> dict[str, Prediction]:
     }
 
 
+def _lesson(
+    protocol: str, n_examples: int | None, quality: float | None
+) -> dict[str, Any]:
+    """What there is to say of examples; empty for storage."""
+    check_choice("protocol", protocol, ("storage", *PROTOCOLS))
+    given = {"n_examples": n_examples, "quality": quality}
+    for name, value in given.items():
+        if (value is None) != (protocol == "storage"):
+            needs = "not given" if protocol == "storage" else "given"
+            raise ParameterError(name, value, f"{needs} for protocol = {protocol!r}")
+    return {} if protocol == "storage" else {"protocol": protocol, **given}
+
+
 def _default(value: int | None, default: int) -> int:
     return default if value is None else value
 
@@ -286,7 +335,7 @@ def _refuse_unknown(unknown: Mapping[str, Any]) -> None:
     known = [
         "alpha",
         "quick",
-        *(f.name for f in fields(Point) if f.name != "sample"),
+        *(f.name for f in fields(LearningPoint) if f.name != "sample"),
         "n_samples",
     ]
     for name, value in unknown.items():

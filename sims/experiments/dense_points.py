@@ -19,6 +19,7 @@ MOST_TEMPERATURE = 1e300  # times the number of steps it must not overflow
 _CHECKS: dict[str, Check] = {
     **SamplePoint.checks,
     "order": lambda name, value: check_order(value, name),
+    "load_order": lambda name, value: check_order(value, name),
     "alpha": real(0.0, math.inf, low_open=True),
     # No infinity, though the sampler takes it: points are JSON, which has none.
     "temperature": real(0.0, math.inf),
@@ -119,6 +120,29 @@ class CuePoint(Point):
     family: ClassVar[str] = "dense-basin"
 
     cue_overlap: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class UltraPoint(Point):
+    """As many patterns as another order could store.
+
+    Parameters
+    ----------
+    alpha : float
+        Load in the unit of `load_order`: K = alpha N**(load_order - 1) at leading
+        order, whatever the order of the network.
+    load_order : int
+        From 2 to 20.
+    """
+
+    family: ClassVar[str] = "dense-ultra-storage"
+
+    load_order: int = 4
+
+    @property
+    def n_patterns(self) -> int:
+        unit = load_unit(self.load_order, self.n_spins, self.coincident)
+        return round(self.alpha * unit)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,15 @@ from sims.experiments.dense import (
     retrieval_bytes,
     simulate_retrieval,
 )
-from sims.experiments.dense_points import CuePoint, LoopPoint, Network, Point
+from sims.experiments.dense_points import (
+    CuePoint,
+    LoopPoint,
+    Network,
+    Point,
+    UltraPoint,
+)
 from sims.measurement import Measurement
+from statmech.hebbian import load_unit
 
 _CHAIN = ("chain", "draw")
 _DIMS = {"m": _CHAIN, "q": ("pair", "draw"), "energy": _CHAIN, "acceptance": _CHAIN}
@@ -41,7 +48,12 @@ class Retrieval(_Dense):
     name = "dense-retrieval"
     point: ClassVar[type[Any]] = Point
     observables: ClassVar[tuple[str, ...]] = ("m", "q", "energy")
-    figures: ClassVar[tuple[str, ...]] = ("curves", "finite-size", "basin")
+    figures: ClassVar[tuple[str, ...]] = (
+        "curves",
+        "finite-size",
+        "basin",
+        "storage-diagram",
+    )
 
     def simulate(self, point: Point) -> Mapping[str, Any]:
         traces = simulate_retrieval(point)
@@ -55,6 +67,25 @@ class Retrieval(_Dense):
 
     def shortened(self, point: Point) -> Point:
         return replace(point, n_sweeps=min(point.n_sweeps, 4), n_burn_in=0)
+
+
+class UltraStorage(Retrieval):
+    """Retrieval with as many patterns as a network of another order could store.
+
+    m of theory is given where the network has a retrieval state.
+    """
+
+    name = "dense-ultra-storage"
+    point: ClassVar[type[Any]] = UltraPoint
+    figures: ClassVar[tuple[str, ...]] = ("curves", "finite-size")
+
+    def limit(self, parameters: Mapping[str, Any]) -> Mapping[str, Prediction]:
+        point = self.parse(parameters)
+        unit, own = (
+            load_unit(order, point.n_spins, point.coincident)
+            for order in (point.load_order, point.order)
+        )
+        return predict_retrieval(point, point.alpha * (unit / own))
 
 
 class Basin(_Dense):

@@ -51,7 +51,7 @@ class Multitask(Experiment):
     """
 
     name: ClassVar[str] = "multitask"
-    planted: ClassVar[str] = "a theory at a higher temperature"
+    planted: str = "a theory at a higher temperature"
 
     def __init__(
         self,

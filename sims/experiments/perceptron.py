@@ -63,7 +63,7 @@ class Perceptron(Experiment):
     """
 
     name: ClassVar[str] = "perceptron"
-    planted: ClassVar[str] = "a theory at a load smaller by sqrt(2)"
+    planted: str = "a theory at a load smaller by sqrt(2)"
 
     def __init__(
         self,
