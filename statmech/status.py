@@ -35,8 +35,8 @@ class Status(Enum):
         "move to a load or temperature that the line crosses"
     )
     NEEDS_RSB = (
-        "needs replica symmetry breaking: the m = 0 glass of P >= 3 is 1RSB, "
-        "which is not available here; ask for kind='spinodal' or 'replicon'"
+        "needs replica symmetry breaking: this state breaks replica symmetry in a way "
+        "that is not solved here; at P >= 3 without coincident indices ask solve_glass"
     )
     UNDEFINED = (
         "undefined: this quantity has no meaning for this model; "

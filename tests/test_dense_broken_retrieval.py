@@ -77,7 +77,7 @@ def test_spinodal_of_three_spins():
     assert find_critical_load(3, 0.6, rsb=1).status is Status.NO_TRANSITION
 
 
-@pytest.mark.parametrize("order", [3, 4, 6])
+@pytest.mark.parametrize("order", [3, pytest.param(6, marks=pytest.mark.nightly)])
 def test_spinodal_joins_the_symmetric_one_by_a_square_law(order):
     theory = conditions(order)
     end = theory.breaking_end
@@ -144,10 +144,10 @@ def test_capacity_from_the_free_energy_alone():
 STATES = [
     (3, 0.14, 0.05, "exclude"),
     (3, 0.152, 0.2, "exclude"),
-    (4, 0.035, 0.05, "exclude"),
+    pytest.param(4, 0.035, 0.05, "exclude", marks=pytest.mark.nightly),
     (6, 0.0014, 0.06, "exclude"),
     (3, 0.088, 0.05, "keep"),
-    (4, 0.0135, 0.04, "keep"),
+    pytest.param(4, 0.0135, 0.04, "keep", marks=pytest.mark.nightly),
 ]
 
 
@@ -176,7 +176,7 @@ def test_state_is_stationary(order, alpha, t, coincident):
     assert abs(gradient(lambda x: f(*planted[:3], x), planted[3:], h)[0]) > 1e-6
 
 
-@pytest.mark.parametrize("t", [0.05, 0.15])
+@pytest.mark.parametrize("t", [0.05, pytest.param(0.15, marks=pytest.mark.nightly)])
 def test_energy_of_the_broken_state(t):
     """u = d(beta f)/d beta at fixed load."""
     alpha, beta, h = 0.15, 1.0 / t, 1e-3 / t
@@ -253,7 +253,7 @@ def test_breaking_sets_in_at_the_replicon_line():
     assert below.q0 == below.q1
 
 
-@pytest.mark.parametrize(("order", "t"), [(3, 0.0), (3, 0.1), (4, 0.05), (6, 0.0)])
+@pytest.mark.parametrize(("order", "t"), [(3, 0.0), (3, 0.1), (6, 0.0)])
 def test_no_branch_is_lost_before_the_fold(order, t):
     """m falls and its slope grows up to the fold; beyond there is no state."""
     top = find_critical_load(order, t, rsb=1).value
@@ -399,6 +399,27 @@ def test_coincident_indices():
         plain = trace_line(order, "spinodal", n_points=5, coincident="keep")
         assert (line.alpha >= plain.alpha).all()
         assert line.alpha[0] > plain.alpha[0]
+
+
+def test_rounding_hides_breaking_near_its_end():
+    """The square law then starts farther away, and says so in its error."""
+    theory = conditions(10, "keep")
+    ratios = []
+    for distance in (0.006, 0.004):
+        t = (1.0 - distance) * theory.breaking_end
+        found = find_critical_load(10, t, coincident="keep", rsb=1)
+        plain = find_critical_load(10, t, coincident="keep")
+        assert found.status.ok
+        ratios.append((found.value / plain.value - 1.0) / distance**2)
+    assert ratios[1] == pytest.approx(ratios[0], rel=0.05)
+
+
+def test_no_thermodynamic_line_above_its_end():
+    """P = 12: the spinodal is still broken where retrieval is never favoured."""
+    t = 0.95 * conditions(12).breaking_end
+    assert t > find_transition_temperature(12, 0.0, kind="thermodynamic").value
+    found = find_critical_load(12, t, kind="thermodynamic", rsb=1)
+    assert found.status is Status.NO_TRANSITION
 
 
 @pytest.mark.nightly

@@ -39,12 +39,14 @@ from analytics.dense.crosstalk import (
     drop,
     first_derivative,
 )
+from analytics.panels import gaussian_panels
 from analytics.solve import find_root
 from statmech.status import Status
 
 Vector = NDArray[np.float64]
 
 _REACH = 9.0  # of z0
+_FINEST = 0.03  # step of the trapezoidal rule
 _H = 1e-5  # of differences in the logarithms of the unknowns: error 1e-10
 _ACCEPTED = 1e-10
 # Fold at T = 0 and P = 3, rough: m, log of the two widths and of y. All others are
@@ -99,8 +101,12 @@ def _equations(
     """Mismatch of the equations for m, q1 - q0 and x; that of q0 gives alpha."""
     p, c = model
     width, spread, y = np.exp(unknowns)
-    z, weights = trapezoid_rule(_REACH, _step(temperature, width, spread, y), level)
-    field = m ** (p - 1.0) + width * z
+    signal = m ** (p - 1.0)
+    # The averages over z1 change with the field over the inverse of 1/spread + y, with
+    # the spread joined by T.
+    scale = width * (y + 1.0 / math.hypot(spread, temperature))
+    z, weights = _outer_rule(-signal / width, scale, level)
+    field = signal + width * z
     averages = cosh_averages(field, spread, y, temperature, level=level)
     q0 = float(weights @ averages.tanh**2)
     low = float(weights @ averages.sech2)
@@ -121,15 +127,19 @@ def _equations(
     return _Equations(miss, float(alpha), q0, low, log_z)
 
 
-def _step(temperature: float, width: float, spread: float, y: float) -> float:
-    """Step in z0, a power of two.
+def _outer_rule(turn: float, scale: float, level: int) -> tuple[Vector, Vector]:
+    """Nodes and weights in z0, for functions that change within 1/scale about `turn`.
 
-    The averages over z1 change with the field over the inverse of 1/spread + y, with
-    the spread joined by T, and the error of the trapezoidal rule is exponential in
-    that distance over the step.
+    The trapezoidal rule, whose error is exponential in 1/scale over its step (a power
+    of two), or graded panels where that takes more nodes.
     """
-    scale = width * (y + 1.0 / math.hypot(spread, temperature))
-    return float(2.0 ** max(-9, min(-2, math.floor(math.log2(0.35 / scale)))))
+    step = 2.0 ** min(-2, math.floor(math.log2(0.35 / scale)))
+    if step >= _FINEST:
+        return trapezoid_rule(_REACH, step, level)
+    panels = gaussian_panels(
+        [(turn, 1.0 / scale)], low=-_REACH, high=_REACH, halvings=level
+    )
+    return panels.nodes, panels.weights
 
 
 def _legendre(c: Vector, q: float) -> float:

@@ -25,9 +25,10 @@ from statmech.errors import check_choice
 from statmech.status import Status
 
 # Within this fraction of the temperature where q0 and q1 meet on the spinodal the
-# excess over the replica-symmetric load is taken from its square law.
-_JOIN = 0.005
-_LAW = 0.02  # next order of that law over its first, at the edge: 0.009 measured
+# excess over the replica-symmetric load is taken from its square law; farther away
+# only where rounding hides the breaking at the edge.
+_JOINS = (0.005, 0.02, 0.05)
+_LAW = 4.0  # next order of that law over its first: up to 2 measured
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,14 @@ class BrokenConditions(Conditions):
         symmetric = Prediction(alpha, TOP_ERROR * (1.0 + abs(alpha)), Status.CONVERGED)
         if temperature >= end:
             return None, symmetric, m
-        edge = (1.0 - _JOIN) * end
-        point = retrieval_fold(self.order, self.coincident, min(temperature, edge), end)
-        if point is None:
+        for join in _JOINS:
+            edge = (1.0 - join) * end
+            point = retrieval_fold(
+                self.order, self.coincident, min(temperature, edge), end
+            )
+            if point is not None:
+                break
+        else:
             return None, Prediction.missing(Status.NOT_CONVERGED), math.nan
         if temperature <= edge:
             found = Prediction(point.alpha, point.alpha_error, Status.CONVERGED)
@@ -140,7 +146,7 @@ class BrokenConditions(Conditions):
         at_edge = super().top(edge)[1]
         distance = (end - temperature) / (end - edge)
         excess = (point.alpha - at_edge) * distance**2
-        error = symmetric.error + point.alpha_error + _LAW * abs(excess)
+        error = symmetric.error + point.alpha_error + _LAW * join * abs(excess)
         return None, Prediction(alpha + excess, error, Status.CONVERGED), m
 
     def broken_state(self, alpha: float, temperature: float) -> BrokenRetrieval:
@@ -181,6 +187,8 @@ class BrokenConditions(Conditions):
                 return symmetric, state.m
         if symmetric.status is Status.NEEDS_RSB:
             return symmetric, nothing
+        if temperature >= self.zero_load_crossing:
+            return Prediction.missing(Status.NO_TRANSITION), nothing
         fold, top, _ = self.fold(temperature)
         if not top.status.ok:
             return top, nothing
