@@ -63,8 +63,8 @@ REFERENCES = {
         "(Oxford, 2001): the line where m = q.",
         "E. Agliari, L. Albanese, F. Alemanno et al., Physica A 626, 129076 and 627, "
         "129143 (2023): supervised and unsupervised learning at P > 2.",
-        "D. J. Gross and M. Mezard, Nucl. Phys. B 240, 431 (1984), and E. Gardner, Nucl. "
-        "Phys. B 257, 747 (1985): the glass of P >= 3, one step of breaking.",
+        "D. J. Gross and M. Mezard, Nucl. Phys. B 240, 431 (1984), and E. Gardner, "
+        "Nucl. Phys. B 257, 747 (1985): the glass of P >= 3, one step of breaking.",
         "H. Steffan and R. Kuehn, Z. Phys. B 95, 249 (1994): broken replica symmetry "
         "in attractor networks.",
         "G. L. Steele, D. Lea and C. H. Flood, OOPSLA 2014: the random numbers.",
