@@ -231,3 +231,41 @@ def test_bad_input_is_refused(change, error):
     good |= {"quality": 0.5, "magnetization": 0.9}
     with pytest.raises(error):
         find_min_examples(**(good | change))
+
+
+# The same through the common entry points ------------------------------------------
+
+
+def test_lines_of_networks_that_learn_are_found_by_the_same_names():
+    lesson = {"n_examples": 21, "quality": 0.5, "protocol": "unsupervised"}
+    for etabar in ("binomial", "gaussian"):
+        more = lesson | {"etabar": etabar}
+        assert find_critical_load(3, 0.1, **more) == spinodal_load(3, 0.1, **more)
+        replicon = find_critical_load(3, 0.1, kind="replicon", **more)
+        assert replicon == replicon_load(3, 0.1, **more)
+        found = find_transition_temperature(3, 0.02, **more)
+        assert found == spinodal_temperature(3, 0.02, **more)
+    # Perfect examples are the archetypes.
+    perfect = {"n_examples": 3, "quality": 1.0, "protocol": "supervised"}
+    stored = find_critical_load(4, 0.1)
+    assert abs(find_critical_load(4, 0.1, **perfect).value - stored.value) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"protocol": "storage"}, "n_examples"),
+        ({"protocol": "taught"}, "protocol"),
+        ({"n_examples": None}, "n_examples"),
+        ({"quality": None}, "quality"),
+        ({"kind": "thermodynamic"}, "kind"),
+        ({"rsb": 1}, "rsb"),
+        ({"etabar": "poisson"}, "etabar"),
+    ],
+)
+def test_what_is_not_known_of_lessons_is_refused(change, name):
+    lesson = {"n_examples": 5, "quality": 0.5, "protocol": "supervised"}
+    with pytest.raises(ParameterError, match=name):
+        find_critical_load(3, 0.1, **(lesson | change))
+    with pytest.raises(ParameterError, match=name):
+        find_transition_temperature(3, 0.01, **(lesson | change))

@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 import sims
+import statmech
+from analytics import dense
 from sims import store
 from sims.cli import main
 from sims.experiments import load_experiment, load_measurement
@@ -157,6 +160,40 @@ def test_theory_agrees_with_simulation_at_scale(point):
         "dense", n_samples=16, **dict(zip(names, point, strict=True))
     )
     assert comparison.verdict != "disagrees", str(comparison)
+
+
+@pytest.mark.nightly
+def test_one_archetype_meets_the_theory_without_load():
+    """P = 4, T = .2, r = .2, M = 40, N = 4000: m = .7430, W = .8161 (theory).
+
+    Means over 12 samples within Student's 0.27 % quantile and 2 / N; what theory says
+    of r = .22 is refused.
+    """
+    n, temperature, lesson = 4000, 0.2, {"n_examples": 40, "quality": 0.2}
+    found = []
+    for seed in range(12):
+        xi = statmech.patterns.rademacher(1, n, seed)
+        eta = statmech.patterns.noisy_examples(xi, 40, 0.2, seed)
+        network = statmech.HebbianNetwork.supervised(
+            eta, quality=0.2, archetypes=xi, order=4
+        )
+        trace = statmech.sample(
+            network, temperature, n_sweeps=100, n_burn_in=60, seed=seed
+        )
+        w = trace.example_overlaps[:, :, 0] / np.sqrt(1.0 + network.lesson.rho)
+        found.append([trace.m.mean(), w.mean()])
+    mean = np.mean(found, axis=0)
+    error = np.std(found, axis=0, ddof=1) / np.sqrt(12)
+    margin = student.ppf(1.0 - 0.00135, 11) * error + 2.0 / n
+
+    def theory(**lesson):
+        state = dense.solve_supervised(4, 0.0, temperature, **lesson)
+        return np.array([state.m, state.overlap_examples])
+
+    np.testing.assert_allclose(theory(**lesson), [0.7430, 0.8161], atol=5e-5)
+    assert (np.abs(mean - theory(**lesson)) <= margin).all()
+    wrong = theory(n_examples=40, quality=0.22)
+    assert (np.abs(mean - wrong) > margin).any()
 
 
 @pytest.mark.nightly
