@@ -11,7 +11,10 @@ import statmech
 from analytics import dense
 from sims import store
 from sims.cli import main
+from sims.compare import agrees_with
 from sims.experiments import load_experiment, load_measurement
+from sims.experiments.dense_learning import predict_learning
+from sims.experiments.learning_points import LearningPoint
 from sims.figures import draw_sweep
 from statmech.errors import ParameterError, ParameterTypeError
 
@@ -153,13 +156,15 @@ def test_theory_agrees_with_simulation(protocol):
 def test_theory_agrees_with_simulation_at_scale(point):
     """Both protocols, P = 2, 3, 4, two sizes, eight rows each.
 
-    A right theory fails one point in fifty.
+    A right theory fails one point in fifty. Half as many examples are told apart where
+    no chain escapes: the mean of those that do scatters too much.
     """
     names = ("protocol", "order", "alpha", "temperature", "n_examples", "quality")
     comparison = sims.check(
         "dense", n_samples=16, **dict(zip(names, point, strict=True))
     )
-    assert comparison.verdict != "disagrees", str(comparison)
+    assert comparison.agrees, str(comparison)
+    assert comparison.rejects_planted or comparison.escaped > 0
 
 
 @pytest.mark.nightly
@@ -211,7 +216,17 @@ def test_crosstalk_of_the_other_protocol_is_rejected():
         n_samples=24,
     )
     assert comparison.agrees, str(comparison)
-    assert comparison.rejects_planted
+    point = LearningPoint(
+        protocol="unsupervised",
+        order=3,
+        alpha=0.03,
+        temperature=0.1,
+        n_examples=11,
+        quality=0.6,
+        n_spins=comparison.rows[-1].n_spins,
+    )
+    other = predict_learning(point, protocol="supervised")
+    assert any(not agrees_with(row, other[row.observable]) for row in comparison.rows)
 
 
 def test_check_from_the_command_line(capsys):

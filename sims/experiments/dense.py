@@ -97,11 +97,7 @@ class DenseStorage(Experiment):
         self.lesson = _lesson(protocol, n_examples, quality)
         if self.lesson:
             self.observables = learning.OBSERVABLES
-            self.planted = (
-                "the crosstalk of the supervised protocol"
-                if protocol == "unsupervised"
-                else DenseStorage.planted
-            )
+            self.planted = "a theory of half as many examples"
         self.quick = bool(quick)
         # Samples vary by m ~ .01; 24 of them tell .006 apart at three sigma.
         self.n_samples = check_integer(

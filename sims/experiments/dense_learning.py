@@ -71,13 +71,16 @@ def simulate_learning(point: LearningPoint) -> dict[str, Any]:
 def predict_learning(
     point: LearningPoint, alpha: float | None = None, **changed: Any
 ) -> dict[str, Prediction]:
-    """Replica-symmetric retrieval state at the realised load, or at `alpha`."""
+    """Replica-symmetric retrieval state at the realised load, or at `alpha`.
+
+    changed: another `protocol` or `n_examples` than those of the point.
+    """
     solve = getattr(theory, f"solve_{changed.get('protocol', point.protocol)}")
     state = solve(
         point.order,
         point.realised_alpha if alpha is None else alpha,
-        changed.get("temperature", point.temperature),
-        n_examples=point.n_examples,
+        point.temperature,
+        n_examples=changed.get("n_examples", point.n_examples),
         quality=point.quality,
         coincident=point.coincident,
     )
@@ -91,14 +94,8 @@ def predict_learning(
 
 
 def plant_learning(point: LearningPoint) -> Mapping[str, Prediction]:
-    """A wrong theory.
-
-    Unsupervised: the crosstalk of the supervised protocol, which is smaller.
-    Supervised: noise with a standard deviation larger by sqrt(2).
-    """
-    if point.protocol == "unsupervised":
-        return predict_learning(point, protocol="supervised")
-    return predict_learning(point, 2.0 * point.realised_alpha)
+    """A wrong theory: of half as many examples."""
+    return predict_learning(point, n_examples=max(1, point.n_examples // 2))
 
 
 def learning_bytes(point: Any) -> int:
