@@ -116,6 +116,10 @@ def _title(dataset: xarray.Dataset, settings: dict[str, Any]) -> str:
         chains = int(escaped.notnull().sum()) * samples * dataset.sizes["chain"]
         if settings["figure"].get("kind") != "basin":
             note += f"; {int(escaped.sum())} of {chains} chains left the theory's state"
+    if "settled" in dataset:
+        unsettled = int((dataset["settled"] == 0.0).sum())
+        if unsettled:
+            note += f"; {unsettled} runs of message passing had not settled"
     head = _readable(settings["title"] or settings["task"])
     size = f"{samples} disorder samples" if "sample" in dataset.dims else ""
     return head + "\n" + "; ".join(filter(None, (values, size + note)))
@@ -158,7 +162,7 @@ def _first_number(dataset: xarray.Dataset) -> str:
     return names[0]
 
 
-def _series(dataset: xarray.Dataset, name: str) -> Iterator[tuple[int, str, Any]]:
+def each_series(dataset: xarray.Dataset, name: str) -> Iterator[tuple[int, str, Any]]:
     """(number, label, cut) of each value of the series."""
     if not name:
         yield 0, "simulation", dataset
@@ -209,7 +213,7 @@ def plot_points(
 def draw_curves(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) -> Axes:
     """An observable against one axis, a series each value of another."""
     x, series, name = _chosen(dataset, settings)
-    for number, label, cut in _series(dataset, series):
+    for number, label, cut in each_series(dataset, series):
         shade, _, dashes = series_style(number)
         fine, line = _theory_line(settings, x, series, name, cut)
         axes.plot(fine, line, color=shade, ls=dashes, lw=1.4)
@@ -291,7 +295,7 @@ def draw_finite_size(
 ) -> Axes:
     """Difference from theory against 1/N, and its extrapolation to 1/N = 0."""
     _, series, name = _chosen(dataset, settings)
-    for number, label, cut in _series(dataset, series):
+    for number, label, cut in each_series(dataset, series):
         shade, _, dashes = series_style(number)
         n = cut["n_spins"].values.astype(float)
         error = cut[f"{name}_error"].values
@@ -332,7 +336,7 @@ def draw_hysteresis(
     )
     kinds = [name for name in dataset["temperature"].dims if name != "step"]
     t = dataset["temperature"].isel(dict.fromkeys(kinds, 0)).values
-    for number, label, cut in _series(dataset, series):
+    for number, label, cut in each_series(dataset, series):
         shade, marker, dashes = series_style(number)
         load = cut[series].item() if series else fixed["alpha"]
         how = {"coincident": fixed["coincident"]}
@@ -367,7 +371,7 @@ def draw_basin(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) ->
     """m reached against that of the cue; lines: the retrieval state of theory."""
     x, series, name = _chosen(dataset, settings)
     axes.plot([0, 1], [0, 1], color="0.8", lw=0.8, ls=":", label=r"$m = m_0$")
-    for number, label, cut in _series(dataset, series):
+    for number, label, cut in each_series(dataset, series):
         shade, _, dashes = series_style(number)
         axes.plot(cut[x], cut[f"{name}_theory"], color=shade, ls=dashes, lw=1.4)
         plot_points(

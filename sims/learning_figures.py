@@ -16,24 +16,22 @@ _FINE = 60
 def draw_demand(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) -> Axes:
     """Fewest examples against their quality, both logarithmic; theory as lines."""
     from sims.experiments import load_measurement
-    from sims.figures import LABELS, plot_points, series_label, series_style
+    from sims.figures import LABELS, each_series, plot_points, series_style
 
     task = load_measurement(settings["task"])
     fixed = {**settings["constants"], **settings["defaults"]}
     others = [a for a in settings["axes"] if a not in ("quality", "sample")]
-    values = dataset[others[0]].values.tolist() if others else [None]
+    series = others[0] if others else ""
     r = dataset["quality"].values
     fine = np.geomspace(r.min(), r.max(), _FINE)
-    for number, value in enumerate(values):
-        own = fixed | ({others[0]: value} if others else {})
-        cut = dataset.isel({others[0]: number}) if others else dataset
+    for number, label, cut in each_series(dataset, series):
+        own = fixed | ({series: cut[series].item()} if series else {})
         shade, _, dashes = series_style(number)
         line = [
             task.limit(own | {"quality": float(v), "sample": 0})["min_examples"].value
             for v in fine
         ]
         axes.plot(fine, line, color=shade, ls=dashes, lw=1.4, drawstyle="steps-mid")
-        label = series_label(others[0], value) if others else "simulation"
         y, error = cut["min_examples_mean"], cut["min_examples_error"]
         plot_points(axes, number, label, r, y, error)
         if number == 0 and np.isfinite(line[0]):

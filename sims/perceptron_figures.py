@@ -25,7 +25,7 @@ def draw_students(
     stalls there.
     """
     from sims.experiments import load_measurement
-    from sims.figures import LABELS, even_grid, plot_points, series_label, series_style
+    from sims.figures import LABELS, each_series, even_grid, plot_points, series_style
 
     name = settings["figure"].get("observable", "generalization_error")
     if "alpha" not in settings["axes"] or f"{name}_mean" not in dataset:
@@ -33,17 +33,15 @@ def draw_students(
     task = load_measurement(settings["task"])
     fixed = {**settings["constants"], **settings["defaults"]}
     others = [a for a in settings["axes"] if a not in ("alpha", "sample")]
-    values = dataset[others[0]].values if others else [None]
+    series = others[0] if others else ""
     fine = even_grid(dataset["alpha"])
     stalls = metastable = frozen = False
-    for number, value in enumerate(values):
-        own = fixed | ({others[0]: _plain(value)} if others else {})
-        cut = dataset.isel({others[0]: number}) if others else dataset
+    for number, label, cut in each_series(dataset, series):
+        own = fixed | ({series: cut[series].item()} if series else {})
         ends = _transitions(task.parse(own | {"alpha": float(fine[-1]), "sample": 0}))
         metastable |= ends is not None and ends[0] < fine[-1]
         stalls |= ends is not None and own["student"] == "binary-bayes"
         _draw_line(axes, task, own, fine, name, ends, series_style(number))
-        label = "simulation" if not others else series_label(others[0], _plain(value))
         y, error = cut[f"{name}_mean"], cut[f"{name}_error"]
         plot_points(axes, number, label, cut["alpha"], y, error)
         doubtful = cut[f"{name}_reliable"].values == 0
@@ -199,16 +197,13 @@ def draw_separation(
     axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]
 ) -> Axes:
     """Steps to separation against the size of the step; lines: its infinite limit."""
-    from sims.figures import LABELS, plot_points, series_label, series_style
+    from sims.figures import LABELS, each_series, plot_points, series_style
 
     others = [a for a in settings["axes"] if a not in ("step", "sample")]
-    values = dataset[others[0]].values if others else [None]
-    for number, value in enumerate(values):
-        cut = dataset.isel({others[0]: number}) if others else dataset
+    for number, label, cut in each_series(dataset, others[0] if others else ""):
         shade, _, dashes = series_style(number)
         limit = float(cut["limit_steps_mean"].mean())
         axes.axhline(limit, color=shade, ls=dashes, lw=1.2, zorder=1)
-        label = "simulation" if not others else series_label(others[0], _plain(value))
         y, error = cut["n_steps_mean"], cut["n_steps_error"]
         plot_points(axes, number, label, cut["step"], y, error)
     axes.plot([], [], color="black", lw=1.2, label="batch perceptron (infinite step)")
@@ -225,7 +220,3 @@ def _places(overlap: Any) -> Any:
     like = np.clip((1.0 + overlap) / 2.0, 1e-300, 1.0)
     unlike = np.clip((1.0 - overlap) / 2.0, 1e-300, 1.0)
     return -like * np.log(like) - unlike * np.log(unlike)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value

@@ -12,7 +12,7 @@ from analytics.solve import Prediction, SaddlePoint
 from sims.experiment import Experiment, Traces
 from sims.experiments import dense_learning as learning
 from sims.experiments.dense_points import MOST_SPINS, LoopPoint, Network, Point
-from sims.experiments.learning_points import PROTOCOLS, LearningPoint
+from sims.experiments.learning_points import LearningPoint
 from statmech.chains import chains_bytes
 from statmech.errors import (
     ParameterError,
@@ -94,7 +94,13 @@ class DenseStorage(Experiment):
         self.alpha = check_real("alpha", alpha, 0.0, low_open=True)
         self.temperature = check_temperature(temperature)
         self.coincident = check_choice("coincident", coincident, COINCIDENT)
-        self.lesson = _lesson(protocol, n_examples, quality)
+        # Theory refuses what does not go together, when it looks for the spinodal.
+        self._taught: dict[str, Any] = {
+            "protocol": protocol,
+            "n_examples": n_examples,
+            "quality": quality,
+        }
+        self.lesson: dict[str, Any] = {} if protocol == "storage" else self._taught
         if self.lesson:
             self.observables = learning.OBSERVABLES
             self.planted = "a theory of half as many examples"
@@ -115,7 +121,7 @@ class DenseStorage(Experiment):
 
     def _check_spinodal(self) -> None:
         limit = theory.find_critical_load(
-            self.order, self.temperature, coincident=self.coincident, **self.lesson
+            self.order, self.temperature, coincident=self.coincident, **self._taught
         )
         if not limit.status.ok:
             top = theory.find_transition_temperature(
@@ -308,19 +314,6 @@ def _as_predictions(state: SaddlePoint) -> dict[str, Prediction]:
         name: Prediction(getattr(state, name), error, state.status)
         for name in DenseStorage.observables
     }
-
-
-def _lesson(
-    protocol: str, n_examples: int | None, quality: float | None
-) -> dict[str, Any]:
-    """What there is to say of examples; empty for storage."""
-    check_choice("protocol", protocol, ("storage", *PROTOCOLS))
-    given = {"n_examples": n_examples, "quality": quality}
-    for name, value in given.items():
-        if (value is None) != (protocol == "storage"):
-            needs = "not given" if protocol == "storage" else "given"
-            raise ParameterError(name, value, f"{needs} for protocol = {protocol!r}")
-    return {} if protocol == "storage" else {"protocol": protocol, **given}
 
 
 def _default(value: int | None, default: int) -> int:
