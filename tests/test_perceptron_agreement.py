@@ -142,6 +142,7 @@ def test_metropolis_meets_the_finite_temperature_theory_at_scale(alpha, temperat
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize("n", [501, 1001])
 @pytest.mark.parametrize(("alpha", "temperature"), [(0.4, 0.5), (1.0, 1.0), (3.0, 2.0)])
-def test_metropolis_meets_the_storage_theory_at_scale(alpha, temperature):
-    check_thermal(alpha, temperature, 1001, 12, 2000, labels="random")
+def test_metropolis_meets_the_storage_theory_at_scale(alpha, temperature, n):
+    check_thermal(alpha, temperature, n, 12, 2000, labels="random")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from analytics.dense.conditions import TOP_ERROR
 from analytics.dense.learning import check_learnable, learning_theory
 from analytics.dense.learning_curve import (
     curve_grid,
@@ -21,8 +22,6 @@ from analytics.solve import Prediction, find_maximum, find_root
 from statmech.errors import check_real
 from statmech.status import Status
 
-# The load is flat at the top and the top is found to 1e-9; this covers rounding.
-TOP_ERROR = 1e-13
 # M beyond it: the lattice of the exact law becomes too long.
 LARGEST_EXACT = 2_000_000
 LARGEST_GAUSSIAN = 10**14
