@@ -14,6 +14,10 @@ class Status(Enum):
         "found by search, not proof: nothing lower turned up among the starts; "
         "raise the number of starts to search harder"
     )
+    RS_UNSTABLE = (
+        "replica symmetry unstable here: its equations are solved, but the replicon is "
+        "beyond the bound; take the numbers as qualitative, or move away from there"
+    )
     NOT_CONVERGED = (
         "not converged: the tolerance was not reached; "
         "allow more iterations, or move away from the transition"
@@ -46,7 +50,12 @@ class Status(Enum):
     @property
     def ok(self) -> bool:
         """True when the number that carries this status may be used."""
-        return self in (Status.CONVERGED, Status.CLOSED_FORM, Status.SEARCH)
+        return self in (
+            Status.CONVERGED,
+            Status.CLOSED_FORM,
+            Status.SEARCH,
+            Status.RS_UNSTABLE,
+        )
 
     def __str__(self) -> str:
         return self.value

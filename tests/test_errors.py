@@ -124,6 +124,7 @@ def test_every_status_is_a_sentence_with_a_remedy():
         Status.CONVERGED,
         Status.CLOSED_FORM,
         Status.SEARCH,
+        Status.RS_UNSTABLE,
     }
     for status in Status:
         assert str(status) == status.value

@@ -408,5 +408,5 @@ def test_missing_saddle_point_holds_no_number():
 def test_every_status_is_a_sentence(status):
     assert len(str(status)) > 20
     assert ": " in str(status)
-    usable = (Status.CONVERGED, Status.CLOSED_FORM, Status.SEARCH)
+    usable = (Status.CONVERGED, Status.CLOSED_FORM, Status.SEARCH, Status.RS_UNSTABLE)
     assert status.ok == (status in usable)

@@ -41,9 +41,9 @@ Array = NDArray[np.float64]
 # Sum of the variances of the weights below which all are known: the chance that some
 # weight is not sign(m) is then below 0.05. Iterating on would lose them again: once V
 # is far below the smallest squared field, g underflows to zero, and all fields with it.
-_KNOWN = 0.2
+KNOWN = 0.2
 _FLOOR = 1e-12  # least variance of a field
-_LARGEST_FIELD, _LARGEST_KAPPA = 1e6, 1e3  # far beyond all use, far from overflow
+LARGEST_FIELD, _LARGEST_KAPPA = 1e6, 1e3  # far beyond all use, far from overflow
 _LARGEST_NOISE = 0.2  # beyond it a start could leave [-1, 1]
 
 
@@ -64,6 +64,8 @@ class Messages:
         |m|**2 / N after each iteration; entry 0 is the start.
     teacher_overlap : (n_iter + 1,) float64
         R = m.W / N with |W|**2 = N; NaN without a teacher.
+    reference_overlap : (n_iter + 1, K) float64
+        The same with each of `references`; K = 0 without.
     generalization_error : (n_iter + 1,) float64
         arccos(R / sqrt(q)) / pi, that of the student J = m; NaN without a teacher.
     entropy : float
@@ -82,6 +84,7 @@ class Messages:
     precision: float
     q: Array = field(repr=False)
     teacher_overlap: Array = field(repr=False)
+    reference_overlap: Array = field(repr=False)
     generalization_error: Array = field(repr=False)
     entropy: float
     n_iter: int
@@ -101,26 +104,33 @@ class _Problem(NamedTuple):
 
 
 class _History:
-    """q and R of the start and after each iteration."""
+    """q, R and overlaps with others of the start and after each iteration."""
 
-    def __init__(self, problem: _Problem) -> None:
+    def __init__(self, problem: _Problem, references: Array | None = None) -> None:
         self._teacher = problem.teacher
-        self.rows: list[tuple[float, float]] = []
+        n = problem.prior.size
+        self._others = np.empty((0, n)) if references is None else references
+        self.rows: list[tuple[float, ...]] = []
 
     def add(self, mean: Array) -> float:
         """Note the means; returns q."""
         q = float(mean @ mean) / mean.size
         teacher = self._teacher
         r = math.nan if teacher is None else float(mean @ teacher) / mean.size
-        self.rows.append((q, r))
+        self.rows.append((q, r, *(self._others @ mean / mean.size)))
         return q
 
     def arrays(self) -> dict[str, Array]:
-        q, r = np.array(self.rows).T.copy()
+        q, r, *others = np.array(self.rows).T.copy()
         cosine = np.full_like(r, np.nan)
         np.divide(r, np.sqrt(q), out=cosine, where=q > 0.0)
         error = np.arccos(np.clip(cosine, -1.0, 1.0)) / np.pi
-        return {"q": q, "teacher_overlap": r, "generalization_error": error}
+        return {
+            "q": q,
+            "teacher_overlap": r,
+            "reference_overlap": np.array(others).reshape(-1, q.size).T.copy(),
+            "generalization_error": error,
+        }
 
 
 def amp(
@@ -130,6 +140,8 @@ def amp(
     prior: ArrayLike | None = None,
     kappa: float = 0.0,
     initial_noise: float = 0.01,
+    start: ArrayLike | None = None,
+    references: ArrayLike | None = None,
     damping: float = 0.0,
     max_iterations: int = 200,
     tolerance: float = 1e-8,
@@ -160,6 +172,11 @@ def amp(
         Least stability y J.x / sqrt(N) that a student must have; up to 1000 in size.
     initial_noise : float
         The start is this times independent standard Gaussians; from 0 to 0.2.
+    start : (N,) array, optional
+        The start instead; in [-1, 1] for binary weights. If it leaves them no variance
+        it is the end too.
+    references : (K, N) array, optional
+        Vectors, not zero, whose overlaps with m are noted, as teachers of other tasks.
     damping : float
         Share of the old means and the old g that is kept, from 0 to below 1.
     max_iterations : int
@@ -203,12 +220,15 @@ def amp(
     f, theta = problem.couplings, problem.prior
     n = theta.size
     m: Array = generator(seed, path).standard_normal(n) * initial_noise
-    history = _History(problem)
+    if start is not None:
+        m = _check_start(start, problem)
+    history = _History(problem, _check_references(references, n))
     q = history.add(m)
     v = 1.0 - q if problem.binary else 1.0
-    g = np.zeros(f.shape[0])
-    status = None
-    for _ in range(problem.max_iterations):
+    g, u, h, precision = np.zeros(f.shape[0]), np.zeros(f.shape[0]), np.zeros(n), 0.0
+    # A start without variance cannot move: the loop is not entered.
+    status = None if v > _FLOOR else _status(problem, m, np.full(n, np.inf), v)
+    for _ in range(problem.max_iterations if status is None else 0):
         u = (f @ m - v * g - problem.kappa) / math.sqrt(v)
         g = kept * g + (1.0 - kept) * inverse_mills(u) / math.sqrt(v)
         precision = float(g @ (g + u / math.sqrt(v))) / n
@@ -354,8 +374,8 @@ def _check(
     check_choice("weights", weights, WEIGHTS)
     p, n = examples.n_patterns, examples.n_weights
     theta = np.zeros(n) if prior is None else check_array("prior", prior, (n,))
-    if np.abs(theta).max() > _LARGEST_FIELD:
-        raise ParameterError("prior", theta, f"fields up to {_LARGEST_FIELD:g} in size")
+    if np.abs(theta).max() > LARGEST_FIELD:
+        raise ParameterError("prior", theta, f"fields up to {LARGEST_FIELD:g} in size")
     kappa = check_real("kappa", kappa, -_LARGEST_KAPPA, _LARGEST_KAPPA)
     check_real("initial_noise", initial_noise, 0.0, _LARGEST_NOISE)
     limit = check_integer("max_iterations", max_iterations, 1)
@@ -374,9 +394,27 @@ def _check(
     )
 
 
+def _check_start(start: ArrayLike, problem: _Problem) -> Array:
+    m = check_array("start", start, problem.prior.shape)
+    if problem.binary and np.abs(m).max() > 1.0:
+        raise ParameterError("start", m, "means of binary weights, from -1 to 1")
+    return m
+
+
+def _check_references(references: ArrayLike | None, n: int) -> Array | None:
+    """Of length sqrt(N) each."""
+    if references is None:
+        return None
+    rows = check_array("references", references, (None, n))
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not (lengths > 0.0).all():
+        raise ParameterError("references", rows, "vectors of positive length")
+    return rows * (math.sqrt(n) / lengths)
+
+
 def _all_known(problem: _Problem, mean: Array) -> bool:
     """Whether all binary weights are certain, and right on every pattern."""
-    if not problem.binary or mean.size - float(mean @ mean) >= _KNOWN:
+    if not problem.binary or mean.size - float(mean @ mean) >= KNOWN:
         return False
     return bool((problem.couplings @ np.sign(mean) > problem.kappa).all())
 
