@@ -15,7 +15,8 @@ from statmech.errors import (
     check_real,
 )
 from statmech.perceptron.examples import Examples
-from statmech.perceptron.message_passing import KNOWN, LARGEST_FIELD, Messages, amp
+from statmech.perceptron.message_passing import amp
+from statmech.perceptron.messages import KNOWN, LARGEST_FIELD, Messages
 from statmech.rng import check_path
 from statmech.status import Status
 

@@ -12,7 +12,7 @@ _EXPORTS = {
     "Examples": "statmech.perceptron.examples",
     "GramRun": "statmech.perceptron.descent",
     "Learnt": "statmech.perceptron.rules",
-    "Messages": "statmech.perceptron.message_passing",
+    "Messages": "statmech.perceptron.messages",
     "WeightTrace": "statmech.perceptron.trace",
     "amp": "statmech.perceptron.message_passing",
     "anneal": "statmech.perceptron.sampling",
@@ -54,7 +54,8 @@ if TYPE_CHECKING:
         teacher_examples,
         weight_overlap,
     )
-    from statmech.perceptron.message_passing import Messages, amp, bp
+    from statmech.perceptron.message_passing import amp, bp
+    from statmech.perceptron.messages import Messages
     from statmech.perceptron.rules import (
         Learnt,
         hebb,
