@@ -123,8 +123,11 @@ def _theory(
     one_sample = Request(
         request.task, request.axes | {"sample": (0,)}, request.constants
     )
-    predictions = [task.predict(task.parse(p)) for p in one_sample.points()]
     shape = tuple(len(request.axes[axis]) for axis in cells)
+    predictions = [
+        task.predict_given(task.parse(p), _results(dataset, cells, index))
+        for index, p in zip(np.ndindex(*shape), one_sample.points(), strict=True)
+    ]
     order = _cells(request)
     variables: dict[str, Any] = {}
     # Not every point has a theory of everything.
@@ -142,6 +145,20 @@ def _theory(
             away = dataset[f"{name}_mean"] - variables[f"{name}_theory"][1]
             variables[f"{name}_z"] = away / spread
     return variables
+
+
+def _results(
+    dataset: xarray.Dataset, cells: tuple[str, ...], index: tuple[int, ...]
+) -> dict[str, Any]:
+    """What the finished samples of one cell gave, {name: (sample, ...) array}."""
+    place = dict(zip(cells, index, strict=True))
+    cell = dataset.isel(place)
+    done = cell["point_status"].values == STATUS_MEANINGS.index(DONE)
+    return {
+        str(name): variable.transpose("sample", ...).values[done]
+        for name, variable in cell.data_vars.items()
+        if "sample" in variable.dims
+    }
 
 
 def _escaped(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from sims.check_options import CHECK_OPTIONS
 from sims.commands import (
     EXIT_AGREE,
     EXIT_BAD_INPUT,
@@ -18,61 +19,6 @@ from sims.commands import (
     add_sweeps,
     convert,
 )
-
-_TEMPERATURE = "temperature, units J = 1, k_B = 1"
-
-# Options of `check`, by experiment: flags, parameter, type, help.
-_CHECK_OPTIONS: dict[str, list[tuple[tuple[str, ...], str, type, str]]] = {
-    "dense": [
-        (("--order",), "order", int, "order of interaction P >= 2 (default 2)"),
-        (("--alpha",), "alpha", float, "load K / N**(P-1), below the spinodal"),
-        (("-T", "--temperature"), "temperature", float, _TEMPERATURE),
-        (("-N", "--n-spins"), "n_spins", int, "largest size; the other is 0.7 N"),
-        (("--samples",), "n_samples", int, "disorder samples a size, at least 6"),
-        (("--sweeps",), "n_sweeps", int, "measured sweeps a chain"),
-        (("--burn-in",), "n_burn_in", int, "sweeps discarded before"),
-        (("--coincident",), "coincident", str, "exclude (default) or keep"),
-        (("--protocol",), "protocol", str, "storage, supervised or unsupervised"),
-        (("-M", "--examples"), "n_examples", int, "examples of each pattern"),
-        (("-r", "--quality"), "quality", float, "their mean agreement, 0 < r <= 1"),
-        (("--seed",), "seed", int, "any integer >= 0 (default 0)"),
-    ],
-    "multitask": [
-        (("-K", "--patterns"), "n_patterns", int, "number of patterns, 1 to 12"),
-        (("-d", "--dilution"), "dilution", float, "fraction of blank entries, < 1"),
-        (("-T", "--temperature"), "temperature", float, _TEMPERATURE),
-        (("-N", "--n-spins"), "n_spins", int, "larger size; the other is half of it"),
-        (("--start",), "start", str, "hierarchical (default), pure or parallel"),
-        (("--disorder",), "patterns", str, "class-exact (default) or independent"),
-        (("--protocol",), "protocol", str, "storage, supervised or unsupervised"),
-        (("-M", "--examples"), "n_examples", int, "examples of each pattern"),
-        (("-r", "--quality"), "quality", float, "their mean agreement, 0 < r <= 1"),
-        (("--samples",), "n_samples", int, "disorder samples a size, at least 6"),
-        (("--sweeps",), "n_sweeps", int, "measured sweeps a chain"),
-        (("--burn-in",), "n_burn_in", int, "sweeps discarded before"),
-        (("--seed",), "seed", int, "any integer >= 0 (default 0)"),
-    ],
-    "perceptron": [
-        (("--alpha",), "alpha", float, "load P / N"),
-        (("-T", "--temperature"), "temperature", float, "T > 0 of binary-gibbs"),
-        (
-            ("--student",),
-            "student",
-            str,
-            "binary-gibbs (default at T > 0), binary-bayes (at T = 0), "
-            "spherical-bayes, spherical-max-margin or spherical-hebb",
-        ),
-        (("-N", "--n-spins"), "n_spins", int, "number of weights; the other is N / 2"),
-        (("--labels",), "labels", str, "teacher (default) or random: storage"),
-        (("--kappa",), "kappa", float, "margin of the storage problem (default 0)"),
-        (("--start",), "start", str, "of the chains: random (default) or teacher"),
-        (("--samples",), "n_samples", int, "disorder samples a size, at least 6"),
-        (("--sweeps",), "n_sweeps", int, "measured sweeps a chain"),
-        (("--burn-in",), "n_burn_in", int, "sweeps discarded before"),
-        (("--iterations",), "n_iterations", int, "most iterations of message passing"),
-        (("--seed",), "seed", int, "any integer >= 0 (default 0)"),
-    ],
-}
 
 _DESCRIPTION = """\
 Statistical mechanics of learning: Monte Carlo and replica theory as independent
@@ -147,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     experiments = check.add_subparsers(
         dest="experiment", required=True, metavar="EXPERIMENT"
     )
-    for name, rows in _CHECK_OPTIONS.items():
+    for name, rows in CHECK_OPTIONS.items():
         one = experiments.add_parser(name, help=f"see `statmech list` for {name!r}")
         for flags, parameter, kind, text in rows:
             one.add_argument(
@@ -228,7 +174,7 @@ def _info(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     parameters = {
         parameter: convert(parameter, getattr(options, parameter), kind)
-        for _, parameter, kind, _ in _CHECK_OPTIONS[options.experiment]
+        for _, parameter, kind, _ in CHECK_OPTIONS[options.experiment]
         if getattr(options, parameter) is not None
     }
     import sims

@@ -35,6 +35,15 @@ KINDS = {
     "evolution": Kind(may=("alpha",), most=1),
     "potential": Kind(may=("alpha",), most=1),
     "separation": Kind(("step",)),
+    "two-tasks": Kind(
+        ("alpha2",), most=3, may=("alpha2", "teacher_correlation", "learner")
+    ),
+    "handover": Kind(
+        ("learner",),
+        may=("learner", "alpha2", "teacher_correlation", "gamma"),
+    ),
+    "epochs": Kind(may=("teacher_correlation",), most=1),
+    "single-task": Kind(("alpha",), most=1),
 }
 FIGURES = tuple(KINDS)
 

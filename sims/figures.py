@@ -10,6 +10,7 @@ import numpy as np
 
 from statmech.errors import StatmechError
 from statmech.stats import extrapolate
+from statmech.status import Status
 
 if TYPE_CHECKING:
     import xarray
@@ -38,6 +39,15 @@ LABELS = {
     "largest_loss": r"largest loss on the way",
     "margin": r"smallest stability $\kappa$",
     "overlap_examples": r"overlap with the mean example $W$",
+    "teacher_correlation": r"correlation of the teachers $r_0$",
+    "gamma": r"strength of the hand-over $\gamma$",
+    "alpha2": r"load of the second task $\alpha_2 = P_2 / N$",
+    "generalization_error_1": r"error on the first task $\epsilon_1$",
+    "generalization_error_2": r"error on the second task $\epsilon_2$",
+    "forgetting": r"forgetting of the first task, $\epsilon_1$ after $-$ before",
+    "p": r"overlap of the signs with the teacher $p$",
+    "r": r"overlap of the means with the teacher $r$",
+    "q_star": r"length of the means $q^*$",
 }
 _SYMBOLS = {
     "order": "P",
@@ -49,8 +59,18 @@ _SYMBOLS = {
     "n_patterns": "K",
     "n_examples": "M",
     "quality": "r",
+    "gamma": r"\gamma",
+    "teacher_correlation": "r_0",
+    "alpha1": r"\alpha_1",
+    "alpha2": r"\alpha_2",
+    "beta": r"\beta",
 }
-_BARE = ("student", "flow", "protocol")  # axes whose words speak for themselves
+_BARE = (
+    "student",
+    "flow",
+    "protocol",
+    "learner",
+)  # axes whose words speak for themselves
 _MARKERS = "osD^vP*X"
 _DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)), (0, (4, 1)))
 _FINE = 120
@@ -62,24 +82,39 @@ def draw_sweep(dataset: xarray.Dataset) -> Figure:
     from matplotlib.figure import Figure
 
     settings = json.loads(dataset.attrs["provenance"])
+    if not any(str(name).endswith("_mean") for name in dataset):
+        counts = settings["points"]
+        raise StatmechError(
+            f"nothing to draw: no result has two samples or more "
+            f"({counts['missing']} points missing, {counts['failed']} failed)"
+        )
     figure = Figure(figsize=(7.0, 4.8), layout="constrained")
     FigureCanvasAgg(figure)
+    from sims import continual_figures as continual
+    from sims import dense_figures as dense
     from sims import diagram_figures as diagram
     from sims import learning_figures as learning
     from sims import multitask_figures as multitask
     from sims import perceptron_figures as perceptron
 
     kind = settings["figure"].get("kind", "curves")
-    if kind == "learning-diagram":
-        diagram.draw_diagrams(figure, dataset, settings)
+    whole = {
+        "learning-diagram": diagram.draw_diagrams,
+        "two-tasks": continual.draw_two_tasks,
+        "handover": continual.draw_handover,
+        "epochs": continual.draw_epochs,
+        "single-task": continual.draw_single_task,
+    }
+    if kind in whole:
+        whole[kind](figure, dataset, settings)
         figure.suptitle(_title(dataset, settings), fontsize=9)
         return figure
     axes = figure.add_subplot()
     draw = {
         "curves": draw_curves,
         "finite-size": draw_finite_size,
-        "hysteresis": draw_hysteresis,
-        "basin": draw_basin,
+        "hysteresis": dense.draw_hysteresis,
+        "basin": dense.draw_basin,
         "amplitudes": multitask.draw_amplitudes,
         "regions": multitask.draw_regions,
         "noise": multitask.draw_noise,
@@ -102,6 +137,10 @@ def _title(dataset: xarray.Dataset, settings: dict[str, Any]) -> str:
         r"P": fixed.get("order"),
         "N": fixed.get("n_spins"),
         r"\alpha": fixed.get("alpha"),
+        r"\alpha_1": fixed.get("alpha1"),
+        r"\alpha_2": fixed.get("alpha2"),
+        "r_0": fixed.get("teacher_correlation"),
+        r"\gamma": fixed.get("gamma"),
         "K": fixed.get("n_patterns"),
         "d": fixed.get("dilution"),
         "T": fixed.get("temperature"),
@@ -138,7 +177,7 @@ def _readable(text: str) -> str:
     return text
 
 
-def _chosen(dataset: xarray.Dataset, settings: dict[str, Any]) -> tuple[str, str, str]:
+def chosen(dataset: xarray.Dataset, settings: dict[str, Any]) -> tuple[str, str, str]:
     """(x, series, observable) of the figure, where not given the likely ones."""
     figure = settings["figure"]
     cells = [name for name in settings["axes"] if name != "sample"]
@@ -212,16 +251,20 @@ def plot_points(
 
 def draw_curves(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) -> Axes:
     """An observable against one axis, a series each value of another."""
-    x, series, name = _chosen(dataset, settings)
+    x, series, name = chosen(dataset, settings)
+    unstable = False
     for number, label, cut in each_series(dataset, series):
         shade, _, dashes = series_style(number)
-        fine, line = _theory_line(settings, x, series, name, cut)
+        fine, line, doubtful = _theory_line(settings, x, series, name, cut)
         axes.plot(fine, line, color=shade, ls=dashes, lw=1.4)
+        unstable |= mark_unstable(axes, fine, line, doubtful)
         plot_points(
             axes, number, label, cut[x], cut[f"{name}_mean"], cut[f"{name}_error"]
         )
     if f"{name}_theory" in dataset:
         axes.plot([], [], color="black", lw=1.4, label="theory")
+    if unstable:
+        name_unstable(axes)
     axes.set_xlabel(LABELS.get(x, x))
     axes.set_ylabel(LABELS.get(name, name))
     if name == "m":
@@ -232,8 +275,11 @@ def draw_curves(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) -
 
 def _theory_line(
     settings: dict[str, Any], x: str, series: str, name: str, cut: Any
-) -> tuple[Any, Any]:
-    """Theory on a fine grid of x, ending exactly where the state does."""
+) -> tuple[Any, Any, Any]:
+    """Theory on a fine grid of x, ending exactly where the state does.
+
+    (x, value, whether replica symmetry is unstable there).
+    """
     import analytics.dense as theory
     from sims.experiments import MEASUREMENTS, load_measurement
 
@@ -241,15 +287,16 @@ def _theory_line(
     if series:
         fixed[series] = cut[series].item()
     if f"{name}_theory" not in cut:
-        return [], []
+        return [], [], []
     fine = even_grid(cut[x]) if cut[x].dtype.kind == "f" else whole_grid(cut[x])
     if settings["task"] in MEASUREMENTS and fine.size:
         task = load_measurement(settings["task"])
         limits = [task.limit(fixed | {x: v.item(), "sample": 0}) for v in fine]
         if all(name in found for found in limits):
-            return fine, [found[name].value for found in limits]
+            return fine, *values_of(limits, name)
     if x not in ("alpha", "temperature") or "order" not in fixed:
-        return cut[x], cut[f"{name}_theory"]
+        status = cut[f"{name}_theory_status"] == Status.RS_UNSTABLE.name
+        return cut[x], cut[f"{name}_theory"], status
     order, how = fixed["order"], fixed["coincident"]
     low, high = float(cut[x].min()), float(cut[x].max())
     if x == "alpha":
@@ -257,8 +304,8 @@ def _theory_line(
     else:
         end = theory.find_transition_temperature(order, fixed["alpha"], coincident=how)
     if not end.status.ok or end.value <= low:
-        return [], []
-    fine = _to_the_end(low, min(high, end.value))
+        return [], [], []
+    fine = to_the_end(low, min(high, end.value))
     points = [
         theory.solve_storage(order, *pair, coincident=how)
         for pair in (
@@ -267,7 +314,33 @@ def _theory_line(
             else [(fixed["alpha"], v) for v in fine]
         )
     ]
-    return fine, [getattr(p, name) if p.status.ok else np.nan for p in points]
+    line = [getattr(p, name) if p.status.ok else np.nan for p in points]
+    return fine, line, np.zeros(len(line), dtype=bool)
+
+
+def values_of(found: Any, name: str) -> tuple[list[float], list[bool]]:
+    """Values of one observable, and whether replica symmetry is unstable there."""
+    predictions = [one[name] for one in found]
+    return (
+        [p.value for p in predictions],
+        [p.status is Status.RS_UNSTABLE for p in predictions],
+    )
+
+
+def mark_unstable(axes: Axes, x: Any, y: Any, unstable: Any) -> bool:
+    """Lay a grey band under the unstable parts of a line; whether there are any."""
+    where = np.asarray(unstable, dtype=bool)
+    if not where.any():
+        return False
+    band = np.where(where, np.asarray(y, dtype=float), np.nan)
+    axes.plot(x, band, color="0.85", lw=7, solid_capstyle="round", zorder=0)
+    return True
+
+
+def name_unstable(axes: Axes) -> None:
+    """What the legend says of the band."""
+    text = "theory, replica symmetry unstable"
+    axes.plot([], [], color="0.85", lw=7, label=text)
 
 
 def even_grid(values: Any) -> Any:
@@ -285,7 +358,7 @@ def whole_grid(values: Any) -> Any:
     return np.unique(np.rint(np.geomspace(low, high, _FINE)).astype(np.int64))
 
 
-def _to_the_end(low: float, end: float) -> Any:
+def to_the_end(low: float, end: float) -> Any:
     """A grid that is fine at its end, where m falls like a square root."""
     return end - (end - low) * np.linspace(1.0, 1e-4, _FINE) ** 2
 
@@ -294,7 +367,7 @@ def draw_finite_size(
     axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]
 ) -> Axes:
     """Difference from theory against 1/N, and its extrapolation to 1/N = 0."""
-    _, series, name = _chosen(dataset, settings)
+    _, series, name = chosen(dataset, settings)
     for number, label, cut in each_series(dataset, series):
         shade, _, dashes = series_style(number)
         n = cut["n_spins"].values.astype(float)
@@ -321,64 +394,4 @@ def draw_finite_size(
     axes.set_xlabel(r"$10^3 / N$")
     axes.set_ylabel(f"{LABELS.get(name, name)}: simulation $-$ theory")
     axes.legend(fontsize=7.5)
-    return axes
-
-
-def draw_hysteresis(
-    axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]
-) -> Axes:
-    """m while a pattern is heated (full markers) and cooled (hollow), with theory."""
-    import analytics.dense as theory
-
-    fixed = {**settings["constants"], **settings["defaults"]}
-    _, series, _ = _chosen(
-        dataset, settings | {"figure": settings["figure"] | {"x": ""}}
-    )
-    kinds = [name for name in dataset["temperature"].dims if name != "step"]
-    t = dataset["temperature"].isel(dict.fromkeys(kinds, 0)).values
-    for number, label, cut in each_series(dataset, series):
-        shade, marker, dashes = series_style(number)
-        load = cut[series].item() if series else fixed["alpha"]
-        how = {"coincident": fixed["coincident"]}
-        end = theory.find_transition_temperature(fixed["order"], load, **how)
-        if end.status.ok:
-            fine = _to_the_end(t[0], end.value)
-            m = theory.solve_storage_grid(fixed["order"], [load], fine, **how).m[0]
-            axes.plot(fine, m, color=shade, ls=dashes, lw=1.4)
-            axes.vlines(end.value, 0.0, m[-1], color=shade, ls=dashes, lw=0.8)
-        for way, face in (("heating", shade), ("cooling", "white")):
-            axes.errorbar(
-                t,
-                cut[f"m_{way}_mean"],
-                yerr=cut[f"m_{way}_error"],
-                ls="",
-                marker=marker,
-                ms=4.5,
-                color=shade,
-                mfc=face,
-                capsize=2,
-                lw=0.9,
-                label=f"{label}, {way}",
-            )
-    axes.plot([], [], color="black", lw=1.4, label="RS theory, to its spinodal")
-    axes.set_xlabel(LABELS["temperature"])
-    axes.set_ylabel(LABELS["m"])
-    axes.legend(fontsize=7.5)
-    return axes
-
-
-def draw_basin(axes: Axes, dataset: xarray.Dataset, settings: dict[str, Any]) -> Axes:
-    """m reached against that of the cue; lines: the retrieval state of theory."""
-    x, series, name = _chosen(dataset, settings)
-    axes.plot([0, 1], [0, 1], color="0.8", lw=0.8, ls=":", label=r"$m = m_0$")
-    for number, label, cut in each_series(dataset, series):
-        shade, _, dashes = series_style(number)
-        axes.plot(cut[x], cut[f"{name}_theory"], color=shade, ls=dashes, lw=1.4)
-        plot_points(
-            axes, number, label, cut[x], cut[f"{name}_mean"], cut[f"{name}_error"]
-        )
-    axes.plot([], [], color="black", lw=1.4, label="retrieval state, RS theory")
-    axes.set_xlabel(LABELS.get(x, x))
-    axes.set_ylabel(r"magnetisation reached $m$")
-    axes.legend(fontsize=8)
     return axes

@@ -76,6 +76,16 @@ class Measurement(Task):
         """Theory for some of the observables; empty where there is none."""
         return {}
 
+    def predict_given(
+        self, point: Any, results: Mapping[str, Any]
+    ) -> Mapping[str, Prediction]:
+        """Theory that starts from what was measured, of one cell of a sweep.
+
+        `results` are those of all samples of the cell, {name: (sample, ...) array}. By
+        default nothing of them is used.
+        """
+        return self.predict(point)
+
     def limit(self, parameters: Mapping[str, Any]) -> Mapping[str, Prediction]:
         """Theory at exactly these parameters, for lines on a fine grid.
 

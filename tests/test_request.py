@@ -231,8 +231,13 @@ GOOD_POINT = {
     "dilution": 0.3,
     "quality": 0.5,
     "n_examples": 3,
+    "alpha1": 0.5,
+    "alpha2": 0.5,
 }
 NEEDED = {
+    "continual-epochs": ("alpha1", "alpha2", "n_spins"),
+    "continual-single": ("alpha", "n_spins"),
+    "continual-tasks": ("alpha1", "alpha2", "n_spins"),
     "dense-retrieval": ("alpha", "n_spins", "temperature"),
     "dense-basin": ("alpha", "n_spins", "temperature", "cue_overlap"),
     "dense-hysteresis": ("alpha", "n_spins", "highest"),

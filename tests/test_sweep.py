@@ -308,12 +308,16 @@ def test_every_measurement_is_whole():
             "n_patterns": 3,
             "dilution": 0.4,
             "step": 1.0,
+            "alpha1": 0.5,
+            "alpha2": 0.5,
         }
         sizes = (200, 400)
         if name in ("multitask-min-examples", "dense-learning", "dense-min-examples"):
             values["quality"] = 0.4
         if name == "dense-learning":
             values["n_examples"] = 5
+        if name.startswith("continual"):
+            sizes = (201, 401)
         if name.startswith("perceptron"):
             sizes = (201, 401)
             del values["temperature"]

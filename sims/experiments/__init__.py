@@ -11,9 +11,13 @@ REGISTRY = {
     "dense": "sims.experiments.dense:DenseStorage",
     "multitask": "sims.experiments.multitask:Multitask",
     "perceptron": "sims.experiments.perceptron:Perceptron",
+    "continual": "sims.experiments.continual:Continual",
 }
 
 MEASUREMENTS = {
+    "continual-epochs": "sims.experiments.continual_sweeps:Epochs",
+    "continual-single": "sims.experiments.continual_sweeps:SingleTask",
+    "continual-tasks": "sims.experiments.continual_sweeps:TwoTasks",
     "dense-retrieval": "sims.experiments.dense_sweeps:Retrieval",
     "dense-basin": "sims.experiments.dense_sweeps:Basin",
     "dense-hysteresis": "sims.experiments.dense_sweeps:Hysteresis",
@@ -46,9 +50,24 @@ SUMMARY = {
         "generalisation and training errors of Gibbs, Bayes, maximum-stability and "
         "Hebb students; capacities, first-order point, spinodal, potential"
     ),
+    "continual": (
+        "binary perceptron that learns two tasks in turn: errors on both before and "
+        "after, overlaps, forgetting, for message passing with a naive or the optimal "
+        "hand-over, variational descent in field space, and its Gibbs measure"
+    ),
 }
 
 REFERENCES = {
+    "continual": (
+        "C. Li, Z. Huang, W. Zou and H. Huang, Phys. Rev. E 108, 014309 (2023): "
+        "learning in field space, the potential of two tasks.",
+        "S. Franz and G. Parisi, J. Phys. I France 5, 1401 (1995): the potential.",
+        "C. Baldassi et al., Phys. Rev. Lett. 120, 268103 (2018): stochastic binary "
+        "weights, one task.",
+        "D. L. Donoho, A. Maleki and A. Montanari, PNAS 106, 18914 (2009): message "
+        "passing and its state evolution.",
+        "D. P. Kingma and J. Ba, ICLR (2015): Adam.",
+    ),
     "dense": (
         "J. J. Hopfield, PNAS 79, 2554 (1982): the network at P = 2.",
         "D. J. Amit, H. Gutfreund and H. Sompolinsky, Phys. Rev. Lett. 55, 1530 (1985) "
