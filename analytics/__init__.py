@@ -17,12 +17,13 @@ _EXPORTS = {
     "dense": "analytics.dense",
     "gauss": "analytics.gauss",
     "ising": "analytics.ising",
+    "mean_field": "analytics.mean_field",
     "multitask": "analytics.multitask",
     "solve": "analytics.solve",
 }
 
 if TYPE_CHECKING:
-    from analytics import dense, gauss, ising, multitask, solve
+    from analytics import dense, gauss, ising, mean_field, multitask, solve
     from analytics.solve import Prediction, SaddlePoint
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "dense",
     "gauss",
     "ising",
+    "mean_field",
     "multitask",
     "solve",
 ]
