@@ -12,6 +12,7 @@ from statmech.lazy import lazy_namespace
 __distribution__ = "statmech"
 
 _EXPORTS = {
+    "Audit": "sims.audit",
     "Comparison": "sims.compare",
     "check": "sims.compare",
     "pool": "sims.pool",
@@ -21,9 +22,10 @@ _EXPORTS = {
 
 if TYPE_CHECKING:
     from sims import pool, store
+    from sims.audit import Audit
     from sims.compare import Comparison, check
     from sims.functions import run
 
-__all__ = ["Comparison", "check", "pool", "run", "store"]
+__all__ = ["Audit", "Comparison", "check", "pool", "run", "store"]
 
 __getattr__, __dir__ = lazy_namespace(__name__, _EXPORTS)

@@ -79,4 +79,12 @@ CHECK_OPTIONS: dict[str, list[tuple[tuple[str, ...], str, type, str]]] = {
         (("--iterations",), "n_iterations", int, "most iterations of message passing"),
         (("--seed",), "seed", int, "any integer >= 0 (default 0)"),
     ],
+    "dbm": [
+        (("-n", "--n-spins"), "n_spins", int, "variables, all states are summed (8)"),
+        (("-k", "--n-states"), "n_states", int, "states of each, from 2 (default 3)"),
+        (("--kappa",), "kappa", float, "cap on lambda_max, in (0, 2) (default 0.9)"),
+        (("--samples",), "n_samples", int, "random models (default 12)"),
+        (("--starts",), "n_starts", int, "random starts of each (default 50)"),
+        (("--seed",), "seed", int, "any integer >= 0 (default 0)"),
+    ],
 }

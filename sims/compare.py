@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analytics.solve import Prediction
+from sims.audit import Audit, Audited
 from sims.experiment import Experiment, Traces
 from sims.experiments import load_experiment
 from statmech.stats import Estimate, estimate
@@ -148,7 +149,7 @@ class Comparison:
 
 def check(
     name: str, *, n_threads: int | None = None, progress: str = "", **parameters: Any
-) -> Comparison:
+) -> Comparison | Audit:
     """Run an experiment and hold its theory against it.
 
     Parameters
@@ -164,7 +165,8 @@ def check(
 
     Returns
     -------
-    Comparison
+    Comparison or Audit
+        An audit where theory gives bounds, not averages ("dbm").
 
     Raises
     ------
@@ -175,7 +177,9 @@ def check(
     from sims.runner import run_points
     from statmech.machine import available_threads
 
-    experiment: Experiment = load_experiment(name)(**parameters)
+    experiment: Experiment | Audited = load_experiment(name)(**parameters)
+    if isinstance(experiment, Audited):
+        return experiment.audit()
     points = experiment.points()
     require_fit(
         points,

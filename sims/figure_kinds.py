@@ -44,6 +44,10 @@ KINDS = {
     ),
     "epochs": Kind(may=("teacher_correlation",), most=1),
     "single-task": Kind(("alpha",), most=1),
+    "solver-iterations": Kind(("alignment",), may=("alignment", "solver")),
+    "solutions": Kind(("largest",)),
+    "mean-field-errors": Kind(("beta",), most=1),
+    "magnetisation": Kind(("coupling",), may=("coupling", "n_spins")),
 }
 FIGURES = tuple(KINDS)
 

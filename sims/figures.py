@@ -57,6 +57,7 @@ _SYMBOLS = {
     "cue_overlap": "m_0",
     "dilution": "d",
     "n_patterns": "K",
+    "n_states": "k",
     "n_examples": "M",
     "quality": "r",
     "gamma": r"\gamma",
@@ -70,6 +71,7 @@ _BARE = (
     "flow",
     "protocol",
     "learner",
+    "solver",
 )  # axes whose words speak for themselves
 _MARKERS = "osD^vP*X"
 _DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)), (0, (4, 1)))
@@ -91,6 +93,7 @@ def draw_sweep(dataset: xarray.Dataset) -> Figure:
     figure = Figure(figsize=(7.0, 4.8), layout="constrained")
     FigureCanvasAgg(figure)
     from sims import continual_figures as continual
+    from sims import dbm_figures as dbm
     from sims import dense_figures as dense
     from sims import diagram_figures as diagram
     from sims import learning_figures as learning
@@ -125,6 +128,10 @@ def draw_sweep(dataset: xarray.Dataset) -> Figure:
         "separation": perceptron.draw_separation,
         "demand": learning.draw_demand,
         "storage-diagram": diagram.draw_storage_diagram,
+        "solver-iterations": dbm.draw_iterations,
+        "solutions": dbm.draw_solutions,
+        "mean-field-errors": dbm.draw_errors,
+        "magnetisation": dbm.draw_magnetisation,
     }[kind]
     draw(axes, dataset, settings)
     axes.set_title(_title(dataset, settings), fontsize=9)

@@ -157,5 +157,5 @@ def test_python_sessions_of_the_readme_run(tmp_path):
             cwd=tmp_path,
         )
         lines.append(len(done.stdout.splitlines()))
-    assert lines == [4, 7, 3, 7, 6, 1]
+    assert lines == [4, 7, 3, 7, 6, 5, 1]
     assert (tmp_path / "runs" / "mine" / "store.sqlite").is_file()

@@ -249,9 +249,9 @@ def test_bad_parameter_is_refused_by_name(name, value):
 
 def test_what_does_not_go_together_is_refused():
     good = {"alpha1": 0.5, "alpha2": 0.5, "n_spins": 101}
-    with pytest.raises(ParameterError, match="gamma .*amp-optimal"):
+    with pytest.raises(ParameterError, match=r"gamma .*amp-optimal"):
         TwoTaskPoint(**good, learner="amp-optimal", gamma=0.5)
-    with pytest.raises(ParameterError, match="n_burn_in .*field-space"):
+    with pytest.raises(ParameterError, match=r"n_burn_in .*field-space"):
         TwoTaskPoint(**good, learner="field-space", n_burn_in=3)
     with pytest.raises(ParameterError, match="learner"):
         SingleTaskPoint(alpha=0.5, n_spins=101, learner="amp-naive")

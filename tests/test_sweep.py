@@ -310,6 +310,9 @@ def test_every_measurement_is_whole():
             "step": 1.0,
             "alpha1": 0.5,
             "alpha2": 0.5,
+            "alignment": 0.5,
+            "coupling": 0.5,
+            "largest": 0.5,
         }
         sizes = (200, 400)
         if name in ("multitask-min-examples", "dense-learning", "dense-min-examples"):
@@ -323,6 +326,9 @@ def test_every_measurement_is_whole():
             del values["temperature"]
         if name in ("perceptron-census", "perceptron-potential"):
             sizes = (21, 25)
+        if name == "dbm-errors":
+            sizes = (10, 16)
+            values["beta"] = 0.5
         values["n_spins"], more = sizes
         known = {field.name for field in fields(task.point)}
         given = {k: v for k, v in values.items() if k in known}

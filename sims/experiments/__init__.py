@@ -12,12 +12,17 @@ REGISTRY = {
     "multitask": "sims.experiments.multitask:Multitask",
     "perceptron": "sims.experiments.perceptron:Perceptron",
     "continual": "sims.experiments.continual:Continual",
+    "dbm": "sims.experiments.dbm:Dbm",
 }
 
 MEASUREMENTS = {
     "continual-epochs": "sims.experiments.continual_sweeps:Epochs",
     "continual-single": "sims.experiments.continual_sweeps:SingleTask",
     "continual-tasks": "sims.experiments.continual_sweeps:TwoTasks",
+    "dbm-errors": "sims.experiments.dbm_sweeps:Errors",
+    "dbm-iterations": "sims.experiments.dbm_sweeps:Iterations",
+    "dbm-magnetisation": "sims.experiments.dbm_sweeps:Magnetisation",
+    "dbm-solutions": "sims.experiments.dbm_sweeps:Solutions",
     "dense-retrieval": "sims.experiments.dense_sweeps:Retrieval",
     "dense-basin": "sims.experiments.dense_sweeps:Basin",
     "dense-hysteresis": "sims.experiments.dense_sweeps:Hysteresis",
@@ -54,6 +59,11 @@ SUMMARY = {
         "binary perceptron that learns two tasks in turn: errors on both before and "
         "after, overlaps, forgetting, for message passing with a naive or the optimal "
         "hand-over, variational descent in field space, and its Gibbs measure"
+    ),
+    "dbm": (
+        "Boltzmann machine with one mean field (monotone DBM): agreement of the "
+        "solvers, certificate, contraction, bound on log Z, order of the error, "
+        "Curie-Weiss, TAP, uniqueness, Gibbs chains; each beside a control"
     ),
 }
 
@@ -115,6 +125,23 @@ REFERENCES = {
         "M. Mezard, J. Phys. A 22, 2181 (1989), Y. Kabashima and S. Uda, LNCS 3244, "
         "479 (2004), and D. L. Donoho, A. Maleki and A. Montanari, PNAS 106, 18914 "
         "(2009): message passing and its state evolution.",
+    ),
+    "dbm": (
+        "D. H. Ackley, G. E. Hinton and T. J. Sejnowski, Cogn. Sci. 9, 147 (1985): "
+        "Boltzmann machines.",
+        "Z. Feng, E. Winston and J. Z. Kolter, Trans. Mach. Learn. Res. (2023), "
+        "arXiv:2307.04990: monotone deep Boltzmann machines.",
+        "E. Winston and J. Z. Kolter, Adv. Neural Inf. Process. Syst. 33, 10718 "
+        "(2020): monotone operator equilibrium networks, operator splitting.",
+        "P. Baque, T. Bagautdinov, F. Fleuret and P. Fua, CVPR (2016): damping in "
+        "the natural parameters.",
+        "H. F. Walker and P. Ni, SIAM J. Numer. Anal. 49, 1715 (2011): Anderson "
+        "mixing.",
+        "D. J. Thouless, P. W. Anderson and R. G. Palmer, Philos. Mag. 35, 593 (1977), "
+        "and T. Plefka, J. Phys. A 15, 1971 (1982): TAP equations.",
+        "D. Sherrington and S. Kirkpatrick, Phys. Rev. Lett. 35, 1792 (1975): the "
+        "spin glass.",
+        "S. Geman and D. Geman, IEEE Trans. PAMI 6, 721 (1984): Gibbs sampling.",
     ),
 }
 
