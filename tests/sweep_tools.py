@@ -15,6 +15,7 @@ import psutil
 from sweep_cases import grid, noisy
 
 import sims
+from sims import store
 from sims.store import Store
 from sims.verify import inspect
 
@@ -159,3 +160,15 @@ def assert_clean(folder):
     assert not found.lost, found.summary
     with sims.store.create(folder):
         pass
+
+
+def dataset_of(tmp_path, text):
+    """The data set of a sweep that was run from the command line."""
+    from sims.cli import main
+
+    file = tmp_path / "sweep.toml"
+    file.write_text(text)
+    out = str(tmp_path / "record")
+    assert main(["sweep", str(file), "--out", out, "--workers", "1"]) == 0
+    with store.open(out) as record:
+        return record.dataset()

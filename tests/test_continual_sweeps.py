@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 import pytest
+from sweep_tools import dataset_of
 
 import sims
 from analytics import continual as theory
-from sims import store
 from sims.cli import main
 from sims.experiments import load_experiment, load_measurement
 from sims.experiments.continual import as_predictions
@@ -100,16 +100,6 @@ alpha2 = [0.5, 1.4]
 kind = "curves"
 observable = "generalization_error_2"
 """
-
-
-def dataset_of(tmp_path, text):
-    """The data set of a sweep that was run from the command line."""
-    file = tmp_path / "sweep.toml"
-    file.write_text(text)
-    out = str(tmp_path / "record")
-    assert main(["sweep", str(file), "--out", out, "--workers", "1"]) == 0
-    with store.open(out) as record:
-        return record.dataset()
 
 
 def legend_of(axes):

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 from scipy.stats import t as student
+from sweep_tools import dataset_of
 
 import sims
 import statmech
 from analytics import dense
-from sims import store
 from sims.cli import main
 from sims.compare import agrees_with
 from sims.experiments import load_experiment, load_measurement
@@ -71,16 +71,6 @@ temperature = [0.1, 0.5]
 [figure]
 kind = "learning-diagram"
 """
-
-
-def dataset_of(tmp_path, text):
-    """The data set of a sweep that was run from the command line."""
-    file = tmp_path / "sweep.toml"
-    file.write_text(text)
-    out = str(tmp_path / "record")
-    assert main(["sweep", str(file), "--out", out, "--workers", "1"]) == 0
-    with store.open(out) as record:
-        return record.dataset()
 
 
 def test_curves_rise_with_the_number_of_examples(tmp_path):

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import xarray
+from sweep_tools import dataset_of
 
-from sims import store
-from sims.cli import main
 from sims.figures import draw_sweep
 from sims.multitask_figures import region_of
 
@@ -85,16 +84,6 @@ n_examples = [198, 1980]
 [figure]
 kind = "noise"
 """
-
-
-def dataset_of(tmp_path, text):
-    """The data set of a sweep that was run from the command line."""
-    file = tmp_path / "sweep.toml"
-    file.write_text(text)
-    out = str(tmp_path / "record")
-    assert main(["sweep", str(file), "--out", out, "--workers", "1"]) == 0
-    with store.open(out) as record:
-        return record.dataset()
 
 
 def test_amplitudes_are_sorted_and_drawn(tmp_path):

@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from sweep_tools import dataset_of
 
 import sims
-from sims import store
 from sims.cli import main
 from sims.experiments import load_experiment, load_measurement
 from sims.experiments.perceptron_points import StudentPoint
@@ -86,16 +86,6 @@ step = [1.0, 1e5]
 [figure]
 kind = "separation"
 """
-
-
-def dataset_of(tmp_path, text):
-    """The data set of a sweep that was run from the command line."""
-    file = tmp_path / "sweep.toml"
-    file.write_text(text)
-    out = str(tmp_path / "record")
-    assert main(["sweep", str(file), "--out", out, "--workers", "1"]) == 0
-    with store.open(out) as record:
-        return record.dataset()
 
 
 def legend_of(figure):

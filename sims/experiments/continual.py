@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 import analytics.continual as theory
 import statmech.continual as learning
 from analytics.solve import Prediction
-from sims.experiment import Experiment, Traces
+from sims.experiment import Traces
 from sims.experiments.continual_points import TwoTaskPoint
-from statmech.errors import ParameterError, check_integer, nearest
+from sims.two_sizes import TwoSizes
+from statmech.errors import ParameterError
 from statmech.optimize import Adam
 from statmech.perceptron import Examples, generalization_error, weight_overlap
 from statmech.status import Status
@@ -39,7 +40,7 @@ _N_QUANTILES = 200
 _LOOK_EVERY = 20  # epochs between two looks at whether the descent has settled
 
 
-class Continual(Experiment):
+class Continual(TwoSizes):
     """Two tasks beside the theory of them.
 
     Parameters
@@ -64,6 +65,8 @@ class Continual(Experiment):
     """
 
     name: ClassVar[str] = "continual"
+    point: ClassVar[type[Any]] = TwoTaskPoint
+    required: ClassVar[tuple[str, ...]] = ("alpha1", "alpha2")
     planted: str = "a theory at loads smaller by sqrt(2)"
 
     def __init__(
@@ -74,18 +77,7 @@ class Continual(Experiment):
         quick: bool = False,
         **parameters: Any,
     ) -> None:
-        known = [f.name for f in fields(TwoTaskPoint) if f.name != "sample"]
-        for name, value in parameters.items():
-            if name not in known:
-                allowed = "one of " + ", ".join([*known, "n_samples", "quick"])
-                raise ParameterError(name, value, allowed, nearest(name, known))
-        for name in ("alpha1", "alpha2"):
-            if parameters.get(name) is None:
-                raise ParameterError(name, None, "given: it has no default")
-        self.quick = bool(quick)
-        self.n_samples = check_integer(
-            "n_samples", (8 if quick else 24) if n_samples is None else n_samples, 6
-        )
+        self._read_budget(parameters, n_samples, quick, (24, 8))
         if n_spins is None:
             size = _DEFAULT_SPINS.get(parameters.get("learner", "amp-naive"), 1001)
             n_spins = (size // 2) | 1 if quick else size
@@ -100,23 +92,6 @@ class Continual(Experiment):
         if not status.ok or status is Status.RS_UNSTABLE:
             allowed = "where theory has a stable state"
             raise ParameterError("alpha2", self._largest.alpha2, allowed, str(status))
-
-    def settings(self) -> dict[str, Any]:
-        """Every parameter, defaults written back."""
-        point = {
-            f.name: getattr(self._largest, f.name)
-            for f in fields(TwoTaskPoint)
-            if f.name != "sample"
-        }
-        return {**point, "n_samples": self.n_samples, "quick": self.quick}
-
-    def points(self) -> list[TwoTaskPoint]:
-        """Both sizes, every disorder sample."""
-        return [
-            replace(one, sample=sample)
-            for one in (self._smallest, self._largest)
-            for sample in range(self.n_samples)
-        ]
 
     def simulate(self, point: TwoTaskPoint) -> Traces:
         return simulate_tasks(point)

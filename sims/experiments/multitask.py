@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,10 +13,11 @@ import analytics.multitask as theory
 import statmech
 from analytics.multitask import State
 from analytics.solve import Prediction
-from sims.experiment import Experiment, Traces
+from sims.experiment import Traces
 from sims.experiments.multitask_points import TaskPoint
+from sims.two_sizes import TwoSizes
 from statmech.chains import chains_bytes
-from statmech.errors import ParameterError, check_integer, nearest
+from statmech.errors import ParameterError
 from statmech.rng import generator
 from statmech.status import Status
 
@@ -27,7 +28,7 @@ _FEW_EXAMPLES = 20
 _DISORDER, _RUN = 0, 1  # branches of a point's seed path
 
 
-class Multitask(Experiment):
+class Multitask(TwoSizes):
     """States of K diluted patterns at low load, stored or learnt from examples.
 
     Magnetisations are compared as amplitudes, |m_mu| of each chain averaged over its
@@ -51,6 +52,8 @@ class Multitask(Experiment):
     """
 
     name: ClassVar[str] = "multitask"
+    point: ClassVar[type[Any]] = TaskPoint
+    required: ClassVar[tuple[str, ...]] = ("n_patterns", "dilution", "temperature")
     planted: str = "a theory at a higher temperature"
 
     def __init__(
@@ -61,27 +64,14 @@ class Multitask(Experiment):
         quick: bool = False,
         **parameters: Any,
     ) -> None:
-        known = [f.name for f in fields(TaskPoint) if f.name != "sample"]
-        for name, value in parameters.items():
-            if name not in known:
-                allowed = "one of " + ", ".join([*known, "n_samples", "quick"])
-                raise ParameterError(name, value, allowed, nearest(name, known))
-        for name in ("n_patterns", "dilution", "temperature"):
-            if parameters.get(name) is None:
-                raise ParameterError(name, None, "given: it has no default")
-        self.quick = bool(quick)
-        self.n_samples = check_integer(
-            "n_samples", (6 if quick else 8) if n_samples is None else n_samples, 6
-        )
+        self._read_budget(parameters, n_samples, quick, (8, 6))
         if n_spins is None:
             n_spins = _DEFAULT_SPINS // (4 if quick else 1)
         self._largest = TaskPoint(n_spins=n_spins, **parameters)
         k = self._largest.n_patterns
         self.observables = (*(f"m{mu}" for mu in range(1, k + 1)), "energy")
-        self.sizes = (
-            max(2, round(_SMALLER * self._largest.n_spins)),
-            self._largest.n_spins,
-        )
+        smaller = max(2, round(_SMALLER * self._largest.n_spins))
+        self._smallest = replace(self._largest, n_spins=smaller)
         state = solve_point(self._largest)
         if not state.status.ok or not state.stable:
             reason = str(state.status) if not state.status.ok else "it is unstable"
@@ -92,25 +82,6 @@ class Multitask(Experiment):
                 f"{reason}; the lowest eigenvalue is "
                 f"{float(np.min(state.hessian_eigenvalues)):.3g}",
             )
-
-    def settings(self) -> dict[str, Any]:
-        """Every parameter, defaults written back."""
-        point = {
-            f.name: getattr(self._largest, f.name)
-            for f in fields(TaskPoint)
-            if f.name != "sample"
-        }
-        return {**point, "n_samples": self.n_samples, "quick": self.quick}
-
-    def points(self) -> list[TaskPoint]:
-        """Both sizes, every disorder sample."""
-        from dataclasses import replace
-
-        return [
-            replace(self._largest, n_spins=n, sample=sample)
-            for n in self.sizes
-            for sample in range(self.n_samples)
-        ]
 
     def simulate(self, point: TaskPoint) -> Traces:
         amplitudes, energy = simulate_states(point)

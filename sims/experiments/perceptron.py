@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,9 +12,10 @@ import analytics.perceptron as theory
 import statmech.perceptron as learning
 from analytics.perceptron import Student
 from analytics.solve import Prediction
-from sims.experiment import Experiment, Traces
+from sims.experiment import Traces
 from sims.experiments.perceptron_points import StudentPoint
-from statmech.errors import ParameterError, StatmechError, check_integer, nearest
+from sims.two_sizes import TwoSizes
+from statmech.errors import ParameterError, StatmechError
 
 _DATA, _RUN = 0, 1  # branches of a point's seed path
 _SMALLER = 0.5
@@ -38,7 +39,7 @@ _OBSERVABLES = {
 THEORIES = ("gibbs", "bayes", "max_margin", "hebb")
 
 
-class Perceptron(Experiment):
+class Perceptron(TwoSizes):
     """A student beside the replica theory of it.
 
     Parameters
@@ -63,6 +64,8 @@ class Perceptron(Experiment):
     """
 
     name: ClassVar[str] = "perceptron"
+    point: ClassVar[type[Any]] = StudentPoint
+    required: ClassVar[tuple[str, ...]] = ("alpha",)
     planted: str = "a theory at a load smaller by sqrt(2)"
 
     def __init__(
@@ -73,19 +76,9 @@ class Perceptron(Experiment):
         quick: bool = False,
         **parameters: Any,
     ) -> None:
-        known = [f.name for f in fields(StudentPoint) if f.name != "sample"]
-        for name, value in parameters.items():
-            if name not in known:
-                allowed = "one of " + ", ".join([*known, "n_samples", "quick"])
-                raise ParameterError(name, value, allowed, nearest(name, known))
-        if parameters.get("alpha") is None:
-            raise ParameterError("alpha", None, "given: it has no default")
+        self._read_budget(parameters, n_samples, quick, (24, 8))
         if "student" not in parameters and parameters.get("temperature"):
             parameters["student"] = "binary-gibbs"  # the only one at T > 0
-        self.quick = bool(quick)
-        self.n_samples = check_integer(
-            "n_samples", (8 if quick else 24) if n_samples is None else n_samples, 6
-        )
         if n_spins is None:
             size = _DEFAULT_SPINS.get(parameters.get("student", ""), 1001)
             n_spins = odd(size // 2) if quick else size
@@ -103,23 +96,6 @@ class Perceptron(Experiment):
                 "where theory has a state",
                 str(state.status),
             )
-
-    def settings(self) -> dict[str, Any]:
-        """Every parameter, defaults written back."""
-        point = {
-            f.name: getattr(self._largest, f.name)
-            for f in fields(StudentPoint)
-            if f.name != "sample"
-        }
-        return {**point, "n_samples": self.n_samples, "quick": self.quick}
-
-    def points(self) -> list[StudentPoint]:
-        """Both sizes, every disorder sample."""
-        return [
-            replace(one, sample=sample)
-            for one in (self._smallest, self._largest)
-            for sample in range(self.n_samples)
-        ]
 
     def simulate(self, point: StudentPoint) -> Traces:
         return simulate_student(point)
