@@ -40,13 +40,14 @@ lint: .venv/.tested
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]' \
 	  && touch .venv/.benched || echo "the extra 'bench' cannot be installed"
 
-# Takes about ten minutes, on a machine that does nothing else.
+# Takes about twenty minutes, on a machine that does nothing else.
 bench: .venv/.benched
 	$(BIN)/python -m benchmarks.foundation
 	$(BIN)/python -m benchmarks.workloads
 	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.multitask
+	$(BIN)/python -m benchmarks.mean_field
 	$(BIN)/python -m benchmarks.overhead
 
 clean:
