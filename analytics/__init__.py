@@ -14,26 +14,39 @@ __distribution__ = "statmech"
 _EXPORTS = {
     "Prediction": "analytics.solve",
     "SaddlePoint": "analytics.solve",
+    "continual": "analytics.continual",
     "dense": "analytics.dense",
     "gauss": "analytics.gauss",
     "ising": "analytics.ising",
     "mean_field": "analytics.mean_field",
     "multitask": "analytics.multitask",
+    "perceptron": "analytics.perceptron",
     "solve": "analytics.solve",
 }
 
 if TYPE_CHECKING:
-    from analytics import dense, gauss, ising, mean_field, multitask, solve
+    from analytics import (
+        continual,
+        dense,
+        gauss,
+        ising,
+        mean_field,
+        multitask,
+        perceptron,
+        solve,
+    )
     from analytics.solve import Prediction, SaddlePoint
 
 __all__ = [
     "Prediction",
     "SaddlePoint",
+    "continual",
     "dense",
     "gauss",
     "ising",
     "mean_field",
     "multitask",
+    "perceptron",
     "solve",
 ]
 

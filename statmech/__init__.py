@@ -27,16 +27,33 @@ _EXPORTS = {
     "extend": "statmech.sampling",
     "sample": "statmech.sampling",
     "temper": "statmech.tempering",
+    "boltzmann": "statmech.boltzmann",
     "checkpoint": "statmech.checkpoint",
+    "continual": "statmech.continual",
     "errors": "statmech.errors",
+    "mean_field": "statmech.mean_field",
+    "monotone": "statmech.monotone",
     "observables": "statmech.observables",
     "patterns": "statmech.patterns",
+    "perceptron": "statmech.perceptron",
     "special": "statmech.special",
     "stats": "statmech.stats",
 }
 
 if TYPE_CHECKING:
-    from statmech import checkpoint, errors, observables, patterns, special, stats
+    from statmech import (
+        boltzmann,
+        checkpoint,
+        continual,
+        errors,
+        mean_field,
+        monotone,
+        observables,
+        patterns,
+        perceptron,
+        special,
+        stats,
+    )
     from statmech.hebbian import HebbianNetwork
     from statmech.sampling import Descent, anneal, descend, extend, sample
     from statmech.stats import Estimate
@@ -54,12 +71,17 @@ __all__ = [
     "Trace",
     "__version__",
     "anneal",
+    "boltzmann",
     "checkpoint",
+    "continual",
     "descend",
     "errors",
     "extend",
+    "mean_field",
+    "monotone",
     "observables",
     "patterns",
+    "perceptron",
     "sample",
     "special",
     "stats",
