@@ -59,9 +59,10 @@ def draw_two_tasks(
         for axes, r0 in zip(row, correlations, strict=True):
             cut = _at(dataset, learner=learner, teacher_correlation=r0)
             own = fixed | {"learner": learner, "teacher_correlation": r0}
+            lines = _Lines(cut, own, settings, "alpha2")
             for number, (name, label) in enumerate(_ERRORS):
                 shade, _, dashes = series_style(number)
-                x, line, doubtful = _line(cut, own, settings, "alpha2", name)
+                x, line, doubtful = lines(name)
                 axes.plot(x, line, color=shade, ls=dashes, lw=1.3)
                 if number < 2:  # what was before the second task is as good as ever
                     unstable |= mark_unstable(axes, x, line, doubtful)
@@ -97,15 +98,19 @@ def draw_handover(
     x = _varied(settings, "alpha2", "teacher_correlation", "gamma")
     learners = _values(dataset, fixed, "learner")
     figure.set_size_inches(9.0, 4.2)
+    cuts = [_at(dataset, learner=learner) for learner in learners]
+    lines = [
+        _Lines(cut, fixed | {"learner": learner}, settings, x)
+        for cut, learner in zip(cuts, learners, strict=True)
+    ]
     for axes, (name, text) in zip(
         figure.subplots(1, 2, sharex=True), _ERRORS[:2], strict=True
     ):
         unstable = False
         for number, learner in enumerate(learners):
-            cut = _at(dataset, learner=learner)
+            cut = cuts[number]
             shade, _, dashes = series_style(number)
-            own = fixed | {"learner": learner}
-            fine, line, doubtful = _line(cut, own, settings, x, name)
+            fine, line, doubtful = lines[number](name)
             axes.plot(fine, line, color=shade, ls=dashes, lw=1.4)
             unstable |= mark_unstable(axes, fine, line, doubtful)
             y, error = cut[f"{name}_mean"], cut[f"{name}_error"]
@@ -216,29 +221,31 @@ def _single_states(loads: Any, beta: float) -> list[Any]:
     return [theory.solve_single_task(float(alpha), beta) for alpha in loads]
 
 
-def _line(
-    cut: xarray.Dataset,
-    own: dict[str, Any],
-    settings: dict[str, Any],
-    x: str,
-    name: str,
-) -> tuple[Any, Any, Any]:
-    """Theory on a fine grid; at the simulated points where it needs their results.
+class _Lines:
+    """Theory of one panel on a fine grid of x; at the simulated points of x where it
+    needs their results."""
 
-    (x, value, whether replica symmetry is unstable there).
-    """
-    from sims.experiments import load_measurement
-    from sims.figures import values_of
+    def __init__(
+        self, cut: xarray.Dataset, own: dict[str, Any], settings: dict[str, Any], x: str
+    ) -> None:
+        from sims.experiments import load_measurement
 
-    task = load_measurement(settings["task"])
-    fine = np.linspace(float(cut[x].min()), float(cut[x].max()), _FINE)
-    limits = [task.limit(own | {x: float(v), "sample": 0}) for v in fine]
-    if all(name in found for found in limits):
-        return fine, *values_of(limits, name)
-    if f"{name}_theory" in cut:
-        status = cut[f"{name}_theory_status"].values == Status.RS_UNSTABLE.name
-        return cut[x].values, cut[f"{name}_theory"].values, status
-    return [], [], []
+        task = load_measurement(settings["task"])
+        self._cut, self._x = cut, x
+        self._fine = np.linspace(float(cut[x].min()), float(cut[x].max()), _FINE)
+        self._found = [task.limit(own | {x: float(v), "sample": 0}) for v in self._fine]
+
+    def __call__(self, name: str) -> tuple[Any, Any, Any]:
+        """(x, value, whether replica symmetry is unstable there)."""
+        from sims.figures import values_of
+
+        if all(name in found for found in self._found):
+            return self._fine, *values_of(self._found, name)
+        if f"{name}_theory" in self._cut:
+            status = self._cut[f"{name}_theory_status"].values
+            line = self._cut[f"{name}_theory"].values
+            return self._cut[self._x].values, line, status == Status.RS_UNSTABLE.name
+        return [], [], []
 
 
 def _theory_name(learner: str) -> str:
