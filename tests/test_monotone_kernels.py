@@ -13,19 +13,39 @@ from statmech.kernels.fixed_point import (
     mix,
     pack,
     pack_relative,
+    pair_range,
     project,
     respond,
     unpack,
 )
+from statmech.mean_field.fixed_point import pose
+from statmech.monotone.anderson import Anderson
 from statmech.monotone.coupling import Coupling, coupling_of
+from statmech.monotone.iteration import iterate
 from statmech.monotone.splitting import Resolvent
+from statmech.status import Status
 
-STATES = [2, 1, 3, 5, 2]
+# Variables with two states nowhere, in a row, at either end, in the middle, and alone.
+PAIRS = {
+    "none": ([3, 1, 4], (0, 0)),
+    "all": ([2] * 19, (0, 19)),
+    "first": ([2] * 17 + [4, 1, 3], (0, 17)),
+    "last": ([4, 1] + [2] * 18, (2, 20)),
+    "middle": ([2, 2, 3] + [2] * 9 + [5, 2, 2], (3, 12)),
+    "alone": ([2, 1, 3, 5, 2], (0, 1)),
+}
+EPS = np.finfo(np.float64).eps
 
 
-@pytest.fixture
-def layout():
-    return Layout(np.array(STATES))
+@pytest.fixture(params=PAIRS)
+def layout(request):
+    return Layout(np.array(PAIRS[request.param][0]))
+
+
+@pytest.mark.parametrize(("states", "expected"), PAIRS.values(), ids=PAIRS)
+def test_pair_range(states, expected):
+    first, end = pair_range(Layout(np.array(states)).offsets)
+    assert (first, end) == expected
 
 
 def rows(layout, seed, n_rows=4):
@@ -74,7 +94,7 @@ def naive_response(layout, logits, clamped, q):
 
 def test_respond_and_enter(layout):
     logits, q = 3.0 * rows(layout, 2), rows(layout, 3)
-    clamped = np.random.default_rng(4).random((4, len(STATES))) < 0.4
+    clamped = np.random.default_rng(4).random((4, layout.n_variables)) < 0.4
     packed = np.empty((4, layout.size - layout.n_variables))
     pack_relative(logits, layout.offsets, packed)
     p, entropy, residual = naive_response(layout, logits, clamped, q)
@@ -97,9 +117,83 @@ def test_not_a_number_is_seen(layout):
     weights, q = np.ones((2, layout.size)), rows(layout, 5, 2)
     weights[1, 3] = np.nan
     found = np.empty(2)
-    respond(weights, layout.offsets, np.zeros((2, len(STATES)), bool), q, found)
+    respond(weights, layout.offsets, np.zeros((2, layout.n_variables), bool), q, found)
     assert np.isfinite(found[0])
     assert np.isnan(found[1])
+
+
+def observed_half(model, n_rows, seed):
+    """Hard evidence, soft in the last row: (B, d), NaN where hidden."""
+    draw = np.random.default_rng(seed)
+    states = draw.integers(0, model.n_states, (n_rows, model.n_variables))
+    soft = model.layout.encode(states)
+    soft[-1] = random_starts(model, 1, seed)
+    soft[:, (draw.random(model.n_variables) < 0.5)[model.layout.owner]] = np.nan
+    return soft
+
+
+@pytest.mark.parametrize("make", [mixed_states, wide_class, low_rank])
+def test_response_of_a_problem(make):
+    """softmax and its log where hidden, also of e^-2000; evidence elsewhere."""
+    model = make()
+    evidence = observed_half(model, 4, 14)
+    problem = pose(model, None, evidence)
+    logits = 4.0 * np.random.default_rng(15).normal(size=(4, model.size))
+    logits[1] *= 500.0
+    p, log_p = problem.respond(logits)
+    tops = np.maximum.reduceat(logits, model.layout.offsets[:-1], axis=1)
+    lowered = logits - tops[:, model.layout.owner]
+    totals = np.add.reduceat(np.exp(lowered), model.layout.offsets[:-1], axis=1)
+    exact = lowered - np.log(totals)[:, model.layout.owner]
+    known = ~np.isnan(evidence)
+    with np.errstate(divide="ignore"):
+        exact[known] = np.log(evidence[known])
+    np.testing.assert_allclose(log_p, exact, rtol=1e-14, atol=1e-14)
+    np.testing.assert_allclose(p, np.exp(exact), rtol=1e-14, atol=1e-300)
+    np.testing.assert_array_equal(p[known], problem.values[known])
+    np.testing.assert_allclose(p[known], evidence[known], rtol=1e-15)
+
+
+@pytest.mark.parametrize("make", [mixed_states, wide_class, low_rank])
+def test_rounding_of_a_softmax_is_no_lack_of_convergence(make):
+    """A loop whose softmax differs in the last digits has ended at its tolerance."""
+    model = make()
+    problem = pose(model)
+    logits = np.random.default_rng(16).normal(size=(1, model.size))
+    q = problem.respond(logits)[0]
+    q[0, 0] += 1e-12
+    residual = np.abs(problem.respond(logits)[0] - q).max()
+
+    def status(tol):
+        given = {"tol": tol, "iterations": 1, "method": "any", "logits": logits}
+        return problem.report(q, **given).status
+
+    assert status(residual - 2 * EPS) is Status.CONVERGED
+    assert status(residual - 50 * EPS) is Status.NOT_CONVERGED
+
+
+@pytest.mark.parametrize("make", [mixed_states, wide_class, low_rank])
+@pytest.mark.parametrize("tol", [1e-4, 1e-8, 1e-12, 1e-14])
+def test_report_accepts_where_the_loop_ended(make, tol):
+    """Both judge the same fields, of a batch with evidence, at every tolerance."""
+    model = make()
+    problem = pose(model, random_starts(model, 30, 17))
+    run = iterate(problem, Anderson(), tol, 500)
+    given = {"tol": tol, "iterations": run.iterations, "method": "any"}
+    found = problem.report(run.q, logits=run.logits, **given)
+    ended = run.iterations < 500
+    np.testing.assert_array_equal(found.converged[ended], True)
+    assert ended.all() or tol < 1e-13
+    # By the fields of the coupling, what Phi itself says.
+    evaluate = coupling_of(model).evaluate
+    again = problem.report(run.q, logits=run.logits, evaluate=evaluate, **given)
+    np.testing.assert_array_equal(again.q, found.q)
+    scale = 1.0 + np.abs(found.free_energy).max()
+    np.testing.assert_allclose(
+        again.free_energy, found.free_energy, rtol=0, atol=50 * EPS * scale
+    )
+    rounding = 1e-12 * model.size
+    np.testing.assert_allclose(again.error_bound, found.error_bound, atol=rounding)
 
 
 def test_project(layout):
@@ -175,6 +269,12 @@ def test_coupling(make):
     energy = 0.5 * (packed * (fields + Coupling(model).biases)).sum(axis=1)
     difference = energy - 0.5 * (q * (exact + model.biases)).sum(axis=1)
     assert np.ptp(difference) < 1e-13
+    logits, whole, added = Coupling(model).evaluate(q)
+    np.testing.assert_allclose(logits, exact - exact[:, ends], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(
+        whole, 0.5 * (q * (exact + model.biases)).sum(axis=1), rtol=0, atol=1e-12
+    )
+    assert added >= 0.0
     np.testing.assert_allclose(softmax(model, exact).sum(axis=1), model.n_variables)
     assert coupling_of(model) is coupling_of(model)
 

@@ -14,14 +14,37 @@ from statmech.jit import kernel
 
 
 @kernel
+def pair_range(offsets):
+    """(first, end) of the longest run of blocks with two states."""
+    first, end, i = 0, 0, 0
+    while i < offsets.size - 1:
+        j = i
+        while j < offsets.size - 1 and offsets[j + 1] - offsets[j] == 2:
+            j += 1
+        if j - i > end - first:
+            first, end = i, j
+        i = j + 1
+    return first, end
+
+
+# Most variables have two states as a rule. In loops over these nothing branches, so
+# that they compile to vector instructions: a quarter of the time.
+
+
+@kernel
 def pack(rows, offsets, out):
     """out (B, d - n): rows (B, d) without the last entry of every block."""
+    first, end = pair_range(offsets)
+    n_pairs, start = end - first, offsets[first]
     for b in range(rows.shape[0]):
-        place = 0
-        for i in range(offsets.size - 1):
+        pairs = rows[b, start : start + 2 * n_pairs]
+        packed = out[b, start - first : start - first + n_pairs]
+        for j in range(n_pairs):
+            packed[j] = pairs[2 * j]
+        for other in range(offsets.size - 1 - n_pairs):
+            i = other if other < first else other + n_pairs
             for s in range(offsets[i], offsets[i + 1] - 1):
-                out[b, place] = rows[b, s]
-                place += 1
+                out[b, s - i] = rows[b, s]
 
 
 @kernel
@@ -52,23 +75,54 @@ def unpack(packed, offsets, out):
 @kernel
 def lower(packed, offsets, out):
     """out (B, d): packed (B, d - n) unpacked, less the largest of every block."""
+    first, end = pair_range(offsets)
+    n_pairs, start = end - first, offsets[first]
     for b in range(out.shape[0]):
-        place = 0
-        for i in range(offsets.size - 1):
-            last = offsets[i + 1] - 1
-            if last - offsets[i] == 1:
-                # Two states: half the time of the loops.
-                top = max(0.0, packed[b, place])
-                out[b, last - 1], out[b, last] = packed[b, place] - top, -top
-                place += 1
-                continue
+        theta = packed[b, start - first : start - first + n_pairs]
+        pairs = out[b, start : start + 2 * n_pairs]
+        for j in range(n_pairs):
+            top = theta[j] if theta[j] > 0.0 else 0.0
+            pairs[2 * j], pairs[2 * j + 1] = theta[j] - top, -top
+        for other in range(offsets.size - 1 - n_pairs):
+            i = other if other < first else other + n_pairs
+            begin, last = offsets[i], offsets[i + 1] - 1
             top = 0.0
-            for s in range(last - offsets[i]):
-                top = max(top, packed[b, place + s])
-            for s in range(offsets[i], last):
-                out[b, s] = packed[b, place] - top
-                place += 1
+            for s in range(begin, last):
+                top = max(top, packed[b, s - i])
+            for s in range(begin, last):
+                out[b, s] = packed[b, s - i] - top
             out[b, last] = -top
+
+
+@kernel
+def relative(rows, offsets, out):
+    """out (B, d): rows (B, d) less the largest of every block."""
+    for b in range(out.shape[0]):
+        for i in range(offsets.size - 1):
+            first, last = offsets[i], offsets[i + 1]
+            top = rows[b, first]
+            for s in range(first + 1, last):
+                top = max(top, rows[b, s])
+            for s in range(first, last):
+                out[b, s] = rows[b, s] - top
+
+
+@kernel
+def finish(logs, values, clamped, offsets, log_q):
+    """log_q (B, d), relative logits, less the logs (B, n) of the totals of `enter`.
+
+    In observed blocks that of values, -inf for 0.
+    """
+    for b in range(log_q.shape[0]):
+        for i in range(offsets.size - 1):
+            for s in range(offsets[i], offsets[i + 1]):
+                if not clamped[b, i]:
+                    log_q[b, s] -= logs[b, i]
+                elif values[b, s] == 1.0:
+                    log_q[b, s] = 0.0
+                else:
+                    value = values[b, s]
+                    log_q[b, s] = math.log(value) if value > 0.0 else -math.inf
 
 
 @kernel
@@ -77,24 +131,34 @@ def respond(weights, offsets, clamped, q, residual):
 
     residual[b] = max |softmax - q|.
     """
+    first, end = pair_range(offsets)
+    n_pairs, start = end - first, offsets[first]
+    change = np.empty(q.shape[1])
+    # As integers, the bits of numbers from 0 are in the order of these, and those of
+    # what is not a number come last.
+    bits, largest = change.view(np.int64), residual.view(np.int64)
     for b in range(q.shape[0]):
-        largest = 0.0
-        for i in range(offsets.size - 1):
-            first, last = offsets[i], offsets[i + 1]
-            if clamped[b, i]:
-                for s in range(first, last):
-                    weights[b, s] = q[b, s]
-                continue
+        pairs = weights[b, start : start + 2 * n_pairs]
+        old, observed = q[b, start : start + 2 * n_pairs], clamped[b, first:end]
+        for j in range(n_pairs):
+            share = 1.0 / (pairs[2 * j] + pairs[2 * j + 1])
+            left, right = share * pairs[2 * j], share * pairs[2 * j + 1]
+            pairs[2 * j] = old[2 * j] if observed[j] else left
+            pairs[2 * j + 1] = old[2 * j + 1] if observed[j] else right
+        for other in range(offsets.size - 1 - n_pairs):
+            i = other if other < first else other + n_pairs
             total = 0.0
-            for s in range(first, last):
+            for s in range(offsets[i], offsets[i + 1]):
                 total += weights[b, s]
             share = 1.0 / total
-            for s in range(first, last):
-                weights[b, s] *= share
-                change = abs(weights[b, s] - q[b, s])
-                if change > largest or change != change:  # NaN stays
-                    largest = change
-        residual[b] = largest
+            for s in range(offsets[i], offsets[i + 1]):
+                weights[b, s] = q[b, s] if clamped[b, i] else share * weights[b, s]
+        for s in range(q.shape[1]):
+            change[s] = abs(weights[b, s] - q[b, s])
+        top = np.int64(0)
+        for s in range(q.shape[1]):
+            top = max(top, bits[s])
+        largest[b] = top
 
 
 @kernel
@@ -104,22 +168,52 @@ def enter(weights, lowered, offsets, clamped, q, totals, entropy):
     totals (B, n) of weights, 1 in observed blocks; entropy[b] = sum of q lowered: less
     the sum of log totals, that of q log q.
     """
+    first, end = pair_range(offsets)
+    n_pairs, start = end - first, offsets[first]
+    terms = np.empty(n_pairs)
     for b in range(q.shape[0]):
-        sum_of = 0.0
-        for i in range(offsets.size - 1):
-            first, last = offsets[i], offsets[i + 1]
+        w = weights[b, start : start + 2 * n_pairs]
+        logs = lowered[b, start : start + 2 * n_pairs]
+        pairs, sums = q[b, start : start + 2 * n_pairs], totals[b, first:end]
+        observed = clamped[b, first:end]
+        for j in range(n_pairs):
+            total = w[2 * j] + w[2 * j + 1]
+            share = 1.0 / total
+            left, right = share * w[2 * j], share * w[2 * j + 1]
+            term = left * logs[2 * j] + right * logs[2 * j + 1]
+            pairs[2 * j] = pairs[2 * j] if observed[j] else left
+            pairs[2 * j + 1] = pairs[2 * j + 1] if observed[j] else right
+            sums[j] = 1.0 if observed[j] else total
+            terms[j] = 0.0 if observed[j] else term
+        entropy[b] = _sum(terms)
+        for other in range(offsets.size - 1 - n_pairs):
+            i = other if other < first else other + n_pairs
             totals[b, i] = 1.0
             if clamped[b, i]:
                 continue
             total = 0.0
-            for s in range(first, last):
+            for s in range(offsets[i], offsets[i + 1]):
                 total += weights[b, s]
             totals[b, i] = total
             share = 1.0 / total
-            for s in range(first, last):
+            for s in range(offsets[i], offsets[i + 1]):
                 q[b, s] = share * weights[b, s]
-                sum_of += q[b, s] * lowered[b, s]
-        entropy[b] = sum_of
+                entropy[b] += q[b, s] * lowered[b, s]
+
+
+@kernel(inline=True)
+def _sum(x):
+    # Four sums, because additions of one wait for each other.
+    a0, a1, a2, a3 = 0.0, 0.0, 0.0, 0.0
+    whole = x.size - x.size % 4
+    for s in range(0, whole, 4):
+        a0 += x[s]
+        a1 += x[s + 1]
+        a2 += x[s + 2]
+        a3 += x[s + 3]
+    for s in range(whole, x.size):
+        a0 += x[s]
+    return (a0 + a1) + (a2 + a3)
 
 
 @kernel
@@ -159,7 +253,7 @@ def mix(x, f, eta, plain, filled, old_x, old_f, dx, df, gram, ridge):
 @kernel(inline=True)
 def _dots(x, y, z):
     """x.y and x.z."""
-    # Four sums of each, because additions of one wait for each other.
+    # Four sums of each, as in `_sum`.
     a0, a1, a2, a3, b0, b1, b2, b3 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     whole = x.size - x.size % 4
     for s in range(0, whole, 4):

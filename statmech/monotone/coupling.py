@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from statmech.boltzmann.model import BoltzmannMachine
 from statmech.kernels.boltzmann import add_own_blocks
-from statmech.kernels.fixed_point import pack
+from statmech.kernels.fixed_point import pack, unpack
 from statmech.machine import require_memory
 
 Array = NDArray[np.float64]
@@ -32,6 +32,10 @@ class Coupling:
     ----------
     biases : (d - n,)
         b in this gauge, with which the free energy is what it was up to a constant.
+    constant : float
+        The latter: z.Phi z / 2 + b.z.
+    added : float
+        The largest of what was added to biases, which cancels in fields as a rule.
     """
 
     def __init__(self, model: BoltzmannMachine) -> None:
@@ -50,6 +54,8 @@ class Coupling:
             # Sums of the blocks j other than i of A_(is) . A_(jz).
             others = factor.T @ total - (factor * model.factor[:, ends]).sum(axis=0)
             pushed = -others
+            # The sum of A_(iz) . A_(jz) over i other than j, with its sign changed.
+            own = float((model.factor[:, last] ** 2).sum()) - float(total @ total)
             self._keep_factor(factor)
         else:
             require_memory(
@@ -60,8 +66,11 @@ class Coupling:
             phi = model.potentials
             rows = phi[kept] - phi[ends]
             pushed = rows[:, last].sum(axis=1)
+            own = float(phi[np.ix_(last, last)].sum())
             self.matrix = np.ascontiguousarray(rows[:, kept] - rows[:, ends])
         self.biases = model.biases[kept] - model.biases[ends] + pushed
+        self.constant = 0.5 * own + float(model.biases[last].sum())
+        self.added = float(np.abs(pushed).max(initial=0.0))
 
     def _keep_factor(self, factor: Array) -> None:
         size = factor.shape[1]
@@ -69,11 +78,7 @@ class Coupling:
         if 2 * factor.shape[0] < size:
             self.factor = np.ascontiguousarray(factor)
             self.minus = np.ascontiguousarray(-factor.T)
-            self.own = np.zeros((size, max(block.shape[1] for block in blocks)))
-            for first, block in zip(self.inner.tolist(), blocks, strict=False):
-                self.own[first : first + block.shape[1], : block.shape[1]] = (
-                    block.T @ block
-                )
+            self._keep_own(blocks)
             return
         require_memory(
             16 * size**2,
@@ -84,11 +89,32 @@ class Coupling:
         for a, b in itertools.pairwise(self.inner.tolist()):
             self.matrix[a:b, a:b] = 0.0
 
+    def _keep_own(self, blocks: list[Array]) -> None:
+        """A_i^T A_i: numbers, but from the first block that is wider to the last."""
+        widths = np.array([block.shape[1] for block in blocks])
+        wide = np.flatnonzero(widths > 1)
+        first, end = (wide[0], wide[-1] + 1) if wide.size else (0, 0)
+        self.wide = self.inner[first : end + 1]
+        self.own = np.zeros((self.size, widths.max()))
+        for start, block in zip(self.inner.tolist(), blocks, strict=False):
+            stop = start + block.shape[1]
+            self.own[start:stop, : block.shape[1]] = block.T @ block
+        self.scale = self.own[:, 0].copy()
+        self.scale[self.wide[0] : self.wide[-1]] = 0.0
+
     def fields(self, q: Array) -> tuple[Array, Array]:
         """Packed Phi q + b, and q packed."""
         fields, rows = self.product(q)
         fields += self.biases
         return fields, rows
+
+    def evaluate(self, q: Array) -> tuple[Array, Array, float]:
+        """Phi q + b (B, d), 0 for last states; q.Phi q / 2 + b.q (B,); and `added`."""
+        fields, rows = self.fields(q)
+        energy = 0.5 * np.einsum("bs,bs->b", rows, fields + self.biases)
+        out = np.empty_like(q)
+        unpack(fields, self.offsets, out)
+        return out, energy + self.constant, self.added
 
     def product(self, q: Array) -> tuple[Array, Array]:
         """Packed Phi q of differences of rows, and q packed."""
@@ -98,7 +124,8 @@ class Coupling:
             assert self.matrix is not None
             return times(rows, self.matrix), rows
         fields = times(times(rows, self.minus), self.factor)
-        add_own_blocks(rows, self.inner, self.own, fields)
+        fields += rows * self.scale
+        add_own_blocks(rows, self.wide, self.own, fields)
         return fields, rows
 
 

@@ -53,6 +53,7 @@ class Work:
     q, p (A, d) : iterates, and the softmax of their logits; evidence in its place.
     logits (A, d - n) : Phi q + b, packed.
     clamped (A, n), fixed (A, d) : observed variables and components.
+    silent, heard (A, d - n) : the latter, packed; 0.0 where it is so and 1.0 elsewhere.
     residual, energy (A,) : max |p - q|, and the part of the free energy, with its sign
         changed and up to a constant, that is not entropy.
     spent (A,) : products with Phi.
@@ -60,7 +61,7 @@ class Work:
     """
 
     _ARRAYS: ClassVar[tuple[str, ...]] = (
-        *("rows", "q", "p", "logits", "clamped", "fixed", "silent"),
+        *("rows", "q", "p", "logits", "clamped", "fixed", "silent", "heard"),
         *("residual", "energy", "spent", "ended"),
     )
 
@@ -76,7 +77,7 @@ class Work:
         self.logits = np.empty((n_rows, self.coupling.size))
         self.clamped, self.fixed = problem.clamped, problem.fixed
         self.silent = problem.fixed[:, self.coupling.kept]
-        self.observed = bool(self.silent.any())
+        self.heard = 1.0 - self.silent
         self.residual, self.energy = np.empty(n_rows), np.empty(n_rows)
         self.spent = np.zeros(n_rows, dtype=np.int64)
         self.ended = np.zeros(n_rows, dtype=bool)
@@ -107,8 +108,7 @@ class Work:
     def change(self, theta: Array) -> Array:
         """logits - theta, 0 where observed."""
         f = self.logits - theta
-        if self.observed:
-            f[self.silent] = 0.0
+        f *= self.heard  # a product takes a tenth of the time of a masked write
         return f
 
     def natural(self) -> Array:

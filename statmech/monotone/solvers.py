@@ -14,6 +14,7 @@ from statmech.errors import ParameterError, check_choice
 from statmech.mean_field.fixed_point import FixedPoint, Problem, check_limits, pose
 from statmech.mean_field.pairwise import parallel, sequential
 from statmech.monotone.anderson import Anderson, AndersonForwardBackward
+from statmech.monotone.coupling import coupling_of
 from statmech.monotone.damping import Damping
 from statmech.monotone.iteration import Method, Run, iterate
 from statmech.monotone.newton import Newton
@@ -149,6 +150,7 @@ def solve(
     found = problem.report(
         run.q,
         logits=run.logits,
+        evaluate=coupling_of(model).evaluate,
         tol=tolerance,
         iterations=run.iterations,
         method=method,
