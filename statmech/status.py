@@ -22,6 +22,10 @@ class Status(Enum):
         "not converged: the tolerance was not reached; "
         "allow more iterations, or move away from the transition"
     )
+    OSCILLATING = (
+        "oscillating: the iteration has entered a cycle of two states, which it will "
+        "not leave; damp it, or take another solver"
+    )
     OUT_OF_BOUNDS = (
         "out of bounds: an order parameter left its physical range; "
         "start nearer to the branch, and report the values if it persists"

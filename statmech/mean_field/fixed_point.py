@@ -329,9 +329,13 @@ def judged(
         q, log_q, value = p.copy(), log_p.copy(), free_energy.copy()
         q[bad] = log_q[bad] = math.nan
         value[bad] = math.nan
-    statuses = tuple(Status.CONVERGED if one else Status.NOT_CONVERGED for one in good)
     if rest["oscillating"] is None:
         rest["oscillating"] = np.zeros(n_rows, dtype=bool)
+    failures = (Status.NOT_CONVERGED, Status.OSCILLATING)
+    statuses = tuple(
+        Status.CONVERGED if one else failures[bool(cycle)]
+        for one, cycle in zip(good, rest["oscillating"], strict=True)
+    )
     rest["iterations"] = np.broadcast_to(
         np.asarray(rest["iterations"], dtype=np.int64), (n_rows,)
     ).copy()

@@ -59,7 +59,7 @@ def parallel(
     Returns
     -------
     FixedPoint
-        NOT_CONVERGED and `oscillating` where a cycle of two states was seen.
+        OSCILLATING where a cycle of two states was seen.
 
     Raises
     ------
