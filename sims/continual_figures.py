@@ -70,7 +70,7 @@ def draw_two_tasks(
                 plot_points(axes, number, label, cut["alpha2"], y, error)
             head = rf"$r_0 = {r0:g}$"
             axes.set_title(head if len(learners) == 1 else f"{head}, {learner}")
-            axes.set_ylim(bottom=0.0)
+            axes.set_ylim(bottom=-0.02)
     for axes in grid[-1]:
         axes.set_xlabel(LABELS["alpha2"])
     for axes, learner in zip(grid[:, 0], learners, strict=True):
@@ -236,11 +236,19 @@ class _Lines:
         self._found = [task.limit(own | {x: float(v), "sample": 0}) for v in self._fine]
 
     def __call__(self, name: str) -> tuple[Any, Any, Any]:
-        """(x, value, whether replica symmetry is unstable there)."""
+        """(x, value, whether replica symmetry is unstable there).
+
+        Nothing is drawn across the load at which the teacher is found.
+        """
         from sims.figures import values_of
 
         if all(name in found for found in self._found):
-            return self._fine, *values_of(self._found, name)
+            value, unstable = values_of(self._found, name)
+            closed = [f[name].status is Status.CLOSED_FORM for f in self._found]
+            jumps = (np.diff(closed) & (np.diff(value) != 0.0)).nonzero()[0] + 1
+            gaps = np.insert(value, jumps, np.nan)
+            doubtful = np.insert(unstable, jumps, False)
+            return np.insert(self._fine, jumps, np.nan), gaps, doubtful
         if f"{name}_theory" in self._cut:
             status = self._cut[f"{name}_theory_status"].values
             line = self._cut[f"{name}_theory"].values

@@ -165,7 +165,7 @@ def _title(dataset: xarray.Dataset, settings: dict[str, Any]) -> str:
     if "settled" in dataset:
         unsettled = int((dataset["settled"] == 0.0).sum())
         if unsettled:
-            note += f"; {unsettled} runs of message passing had not settled"
+            note += f"; {unsettled} runs had not settled"
     head = _readable(settings["title"] or settings["task"])
     size = f"{samples} disorder samples" if "sample" in dataset.dims else ""
     return head + "\n" + "; ".join(filter(None, (values, size + note)))

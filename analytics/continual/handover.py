@@ -312,6 +312,7 @@ def _fixed_point(tasks: _Tasks, start: Site) -> FixedPoint | None:
         return np.array(tasks.step(Overlaps(float(x[0]), float(x[1]))).overlaps)
 
     def polished() -> FixedPoint:
+        """Newton's method from where the iteration stands."""
         return solve_fixed_point(
             image,
             np.array(old),

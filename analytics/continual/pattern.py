@@ -55,6 +55,7 @@ def pattern_fields(state: Array, alpha: float, beta: float, halvings: int) -> Fi
     step = _STEP / 2**halvings
 
     def moments(size: float, nodes: Array) -> Array:
+        """(ROWS, n) averages of a pattern whose field has the width `size`."""
         out = np.empty((ROWS, nodes.size))
         pattern_moments(size / root * nodes, s, beta, step, out)
         return out

@@ -53,6 +53,7 @@ def smoothed(
     nodes = site_nodes(a, stiffness, top, halvings)
 
     def plain(fields: Array) -> Array:
+        """The rows at given fields, not smoothed."""
         out = np.empty((ROWS, fields.size))
         site_moments(fields, nodes, out)
         variance = out[VARIANCE]
@@ -64,6 +65,7 @@ def smoothed(
         w = w / w.sum()
 
         def narrow(y: Array) -> Array:
+            """Smoothed by a Gaussian over which the rows hardly change."""
             values = plain((y[:, None] + root * x).ravel())
             return values.reshape(ODD.size, y.size, x.size) @ w
 
@@ -76,6 +78,7 @@ def smoothed(
     values = np.ascontiguousarray(values.T)
 
     def wide(y: Array) -> Array:
+        """Smoothed by a Gaussian over which they do, on the panels of the rows."""
         out = np.zeros((y.size, ODD.size))
         convolve(y, fields, values, ODD, root, REACH, out)
         return out.T

@@ -261,7 +261,7 @@ class BoltzmannMachine:
             The model, with b' = P (b + Phi u), u uniform, and a constant c: the
             exponent of the old model is that of the new one plus c.
         """
-        uniform = 1.0 / np.repeat(self.n_states, self.n_states)
+        uniform = self.layout.uniform()
         pushed = self.product(uniform)
         constant = float(0.5 * uniform @ pushed + uniform @ self.biases)
         center = self.layout.center

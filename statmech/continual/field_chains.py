@@ -18,7 +18,7 @@ from statmech.errors import (
 )
 from statmech.kernels import field_space as kernels
 from statmech.machine import require_memory, smaller
-from statmech.perceptron.examples import Examples
+from statmech.perceptron.examples import Examples, check_binary_inputs
 from statmech.rng import generator
 
 STARTS = ("random", "teacher", "reference")
@@ -33,16 +33,8 @@ _GROUP_BYTES = 8000
 
 def check_examples(examples: object) -> Examples:
     """Return `examples` if D is the same for all their patterns."""
-    if not isinstance(examples, Examples):
-        raise ParameterTypeError("examples", examples, "Examples")
-    if not examples.binary_inputs:
-        raise ParameterError(
-            "examples",
-            examples.inputs,
-            "examples whose patterns are +-1",
-            "take inputs='binary': the variance D is then one for all patterns",
-        )
-    return examples
+    remedy = "take inputs='binary': the variance D is then one for all patterns"
+    return check_binary_inputs(examples, remedy)
 
 
 def teachers_of(examples: Examples, others: Sequence[ArrayLike]) -> NDArray[np.float64]:

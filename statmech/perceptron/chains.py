@@ -23,7 +23,7 @@ from statmech.kernels.bits import BITS, WORDS, vectors
 from statmech.kernels.layout import Rules
 from statmech.kernels.moves import BLOCK, HEAT_BATH, RANDOM
 from statmech.kernels.stabilities import DIGITS, GROUP, begin, consistent
-from statmech.perceptron.examples import Examples
+from statmech.perceptron.examples import Examples, check_binary_inputs
 from statmech.rng import generator, stream_keys
 
 STARTS = ("random", "teacher")
@@ -34,23 +34,16 @@ _GROUP_BYTES = 8000
 
 def check_examples(examples: object) -> Examples:
     """Return `examples` if a binary perceptron of odd N can be sampled on them."""
-    if not isinstance(examples, Examples):
-        raise ParameterTypeError("examples", examples, "Examples")
-    if not examples.binary_inputs:
-        raise ParameterError(
-            "examples",
-            examples.inputs,
-            "examples whose patterns are +-1",
-            "take inputs='binary': stabilities are then integers",
-        )
-    if examples.n_weights % 2 == 0:
+    remedy = "take inputs='binary': stabilities are then integers"
+    checked = check_binary_inputs(examples, remedy)
+    if checked.n_weights % 2 == 0:
         raise ParameterError(
             "n_weights",
-            examples.n_weights,
+            checked.n_weights,
             "odd",
             "with N even a stability can be zero, on no side; take one weight more",
         )
-    return examples
+    return checked
 
 
 def threshold_of(n_weights: int, kappa: float) -> int:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from statmech.errors import (
     ParameterError,
+    ParameterTypeError,
     blocks,
     check_array,
     check_choice,
@@ -132,6 +133,16 @@ class Examples:
         if self.teacher is None:
             raise ParameterError("teacher", None, "given: these labels have no teacher")
         return weight_overlap(weights, self.teacher)
+
+
+def check_binary_inputs(examples: object, remedy: str) -> Examples:
+    """Return `examples` if their patterns are +-1."""
+    if not isinstance(examples, Examples):
+        raise ParameterTypeError("examples", examples, "Examples")
+    if not examples.binary_inputs:
+        allowed = "examples whose patterns are +-1"
+        raise ParameterError("examples", examples.inputs, allowed, remedy)
+    return examples
 
 
 def weight_overlap(first: ArrayLike, second: ArrayLike) -> float:
